@@ -1,0 +1,1 @@
+"""What every hrl package shares: geometry, configuration, the robot, the site, sensed data, topics."""

@@ -1,0 +1,71 @@
+"""How a skill ended: a code in ranges per skill and a sentence; the same values as SkillResult.msg."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+
+class Code(IntEnum):
+    """Outcome codes; 1xx approach, 2xx grasp, 3xx place, 4xx walk, 9xx mission."""
+
+    NONE = 0
+    SUCCEEDED = 1
+    CANCELED = 2
+    STEP_LIMIT = 3  # N control steps reached: an outcome, not an error
+    SENSOR_LOST = 4
+    SHUTDOWN = 5
+    GOAL_INVALID = 6
+    NOT_READY = 7  # a precondition is not met
+    E_STOP = 8
+    FELL = 9
+    INTERNAL_ERROR = 10
+
+    TARGET_NOT_SEEN = 101
+    APPROACH_BLOCKED = 102
+    APPROACH_OFF_TARGET = 103
+
+    ITEM_NOT_FOUND = 201
+    ITEM_OUT_OF_REACH = 202
+    NOT_HELD = 203
+    DROPPED = 204
+
+    NOTHING_HELD = 301
+    SURFACE_NOT_FOUND = 302
+    SURFACE_OUT_OF_REACH = 303
+    PLACED_OFF_TARGET = 304
+    LOST_WHILE_PLACING = 305
+
+    WALK_BLOCKED = 401
+    NOT_LOCALISED = 402
+    WALK_OFF_TARGET = 403
+
+    MISSION_FAILED = 901
+    HANDED_OVER = 902
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What independent sensing says of the result, and the measurements behind it."""
+
+    confirmed: bool
+    sentence: str
+    evidence: dict[str, float] = field(default_factory=dict)  # name with unit -> value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """End of a skill: code, sentence with the measured value and the limit, verdict.
+
+    `pose` (4, 4): walk: base in map; approach: base in the target; grasp: item in the hand
+    (tool frame); place: item in the station's frame. None where it was not measured.
+    """
+
+    code: Code
+    detail: str
+    verdict: Verdict
+    pose: np.ndarray | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.code is Code.SUCCEEDED

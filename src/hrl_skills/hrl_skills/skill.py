@@ -1,0 +1,100 @@
+"""The contract of every skill: start, tick, stop; bounded; ends with an outcome that sensors confirm."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.sensed import Sensed
+
+TICK = 0.1  # s, control period of every skill
+
+
+class GoalRejected(ValueError):
+    """A goal that must not start: the code and a sentence with the place, the value and what is allowed."""
+
+    def __init__(self, code: Code, detail: str):
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a skill asks of the robot for one tick; None leaves that part as it is."""
+
+    twist: np.ndarray | None = None  # (3,) vx, vy m/s, wz rad/s in base_link
+    arm: np.ndarray | None = None  # (6,) rad, to be reached at the end of the tick
+    gripper: float | None = None  # rad
+
+
+STOP = Command(twist=np.zeros(3))
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One control step: the command, how far the skill is, and the outcome once it has ended."""
+
+    command: Command
+    phase: str
+    progress: float  # 0 to 1
+    error: float  # m, distance that is left
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class WalkGoal:
+    """Walk to a planar pose (3,) of base_link in map."""
+
+    map_from_goal: np.ndarray
+
+
+@dataclass(frozen=True)
+class ApproachGoal:
+    """Stand in front of a bin or station, facing it, base_link `standoff` [m] from its face."""
+
+    target: str
+    standoff: float
+
+
+@dataclass(frozen=True)
+class GraspGoal:
+    """Pick up the named item from the named bin and tuck it in."""
+
+    item: str
+    bin: str
+
+
+@dataclass(frozen=True)
+class PlaceGoal:
+    """Put the held item down on a station: offset (2,) [m] from the middle of the target area.
+
+    The offset is in the station's frame (x out of the face). `item_in_hand` (4, 4): the item in
+    the tool frame, as the grasp measured it; None: unknown.
+    """
+
+    station: str
+    item: str
+    offset: np.ndarray
+    item_in_hand: np.ndarray | None = None
+
+
+class Skill(Protocol):
+    """A bounded skill. The caller counts the steps, watches the sensors' age and ends it at `max_steps`."""
+
+    name: str
+    max_steps: int
+
+    def start(self, goal: Any, sensed: Sensed) -> None:
+        """Begin; raises GoalRejected when the goal is wrong or a precondition is not met."""
+
+    def tick(self, sensed: Sensed) -> Tick:
+        """One control period of 0.1 s; never blocks. After an outcome it is not called again."""
+
+    def stop(self) -> Command:
+        """The command that brings the robot to a safe state; may be called at any time."""
+
+
+def failed(code: Code, detail: str, **evidence: float) -> Outcome:
+    """Outcome of a skill that did not reach its goal, with the measurements behind it."""
+    return Outcome(code, detail, Verdict(False, detail, evidence))
