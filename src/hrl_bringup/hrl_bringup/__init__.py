@@ -1,0 +1,1 @@
+"""The command line, launch files, configuration, demo and trials."""

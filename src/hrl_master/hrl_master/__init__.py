@@ -1,0 +1,1 @@
+"""Chooses the next skill from the scene, guards it and runs missions."""

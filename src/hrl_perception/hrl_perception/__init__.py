@@ -1,0 +1,1 @@
+"""From cameras and odometry to detections and localisation."""
