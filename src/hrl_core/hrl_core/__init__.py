@@ -1,1 +1,1 @@
-"""What every hrl package shares: geometry, configuration, the robot, the site, sensed data, topics."""
+"""What all hrl packages share: geometry, configuration, robot, site, sensed data, topics."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class ConfigError(ValueError):
-    """A file or a value that a person wrote is wrong; the message says where and what is allowed."""
+    """What a person wrote is wrong; the message says where and what is allowed."""
 
 
 class Config(BaseModel):
@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def config_dir() -> Path:
-    """Folder that holds robots/ and worlds/: $HRL_CONFIG, the repository's, or the installed one."""
+    """Folder with robots/ and worlds/: $HRL_CONFIG, the repository's, or the installed one."""
     if "HRL_CONFIG" in os.environ:
         return Path(os.environ["HRL_CONFIG"])
     for parent in Path(__file__).resolve().parents:

@@ -1,4 +1,4 @@
-"""Poses in the plane (3,) [x m, y m, yaw rad] and transforms in space (4, 4). `a_from_b` maps b to a."""
+"""Planar poses (3,) [x m, y m, yaw rad] and transforms (4, 4). `a_from_b` maps b to a."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How a skill ended: a code in ranges per skill and a sentence; the same values as SkillResult.msg."""
+"""How a skill ended: a code in ranges per skill, a sentence; the values of SkillResult.msg."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""The robot file, config/robots/<robot>.yaml: the only place, with the plant, that knows the robot."""
+"""The robot file, config/robots/<robot>.yaml: with the plant, all that knows the robot."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Legs(Config):
 
 
 class Arm(Config):
-    """Arm of the type yaw, three parallel pitches, roll (its fourth joint kept at zero), and gripper."""
+    """Arm: yaw, two pitches, forearm roll (kept at zero), wrist pitch, wrist roll, gripper."""
 
     joints: tuple[str, ...]
     lower: tuple[float, ...]  # rad

@@ -39,7 +39,7 @@ class Joints:
 
 @dataclass(frozen=True)
 class Odometry:
-    """Drifting pose of base_link in odom (4, 4) and its velocity (3,) vx, vy m/s, wz rad/s in base_link."""
+    """Drifting pose (4, 4) of base_link in odom; twist (3,) m/s, m/s, rad/s in base_link."""
 
     stamp: float
     odom_from_base: np.ndarray
@@ -57,7 +57,7 @@ class Imu:
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """One RGB-D picture: rgb (h, w, 3) uint8, depth (h, w) float32 m along the optical axis (0: none).
+    """One RGB-D picture: rgb (h, w, 3) uint8; depth (h, w) float32 m along the axis, 0: none.
 
     `matrix` (3, 3) pixels; `base_from_optical` (4, 4): optical frame (z forward, x right, y down)
     in base_link at the stamp.

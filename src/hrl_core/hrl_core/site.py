@@ -33,7 +33,8 @@ class Shelf(Config):
     depth: float = Field(default=0.45, gt=0.1, le=2)  # m
     board_height: float = Field(ge=0.25, le=1.0)  # m; below 0.25 the marker would touch the floor
     height: float = Field(default=1.2, gt=0.3, le=4)  # m, of back and sides
-    bins: dict[str, int] = Field(min_length=1)  # name -> marker id, from left to right seen from the front
+    # name -> marker id, from left to right seen from the front
+    bins: dict[str, int] = Field(min_length=1)
 
 
 class Station(Config):
@@ -111,14 +112,20 @@ class Site(Config):
             if not 0 <= marker <= 586:
                 raise ValueError(f"marker {marker} of {kind} {name!r}: AprilTag 36h11 has 0 to 586")
             if marker in seen:
-                raise ValueError(f"marker {marker} of {kind} {name!r} is already that of {seen[marker]!r}")
+                raise ValueError(
+                    f"marker {marker} of {kind} {name!r} is already that of {seen[marker]!r}"
+                )
             if name in names:
-                raise ValueError(f"the name {name!r} is used twice; every bin, station and item needs its own")
+                raise ValueError(
+                    f"the name {name!r} is used twice; every bin, station and item needs its own"
+                )
             seen[marker] = name
             names.add(name)
         for place in (*self.shelves, *self.stations):
             if not (0 <= place.pose[0] <= self.size[0] and 0 <= place.pose[1] <= self.size[1]):
-                raise ValueError(f"{place.name!r} at {place.pose[:2]} lies outside the site {self.size}")
+                raise ValueError(
+                    f"{place.name!r} at {place.pose[:2]} lies outside the site {self.size}"
+                )
         for name, waypoint in self.waypoints.items():
             for neighbour in waypoint.neighbours:
                 if neighbour not in self.waypoints:

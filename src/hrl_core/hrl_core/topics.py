@@ -46,7 +46,9 @@ OVERVIEW = Topic("plant/overview/compressed", "sensor_msgs/msg/CompressedImage",
 
 
 def image(camera: str) -> Topic:
-    return Topic(f"{camera}/image_raw", "sensor_msgs/msg/Image", f"{camera}_optical_frame", "sensor")
+    return Topic(
+        f"{camera}/image_raw", "sensor_msgs/msg/Image", f"{camera}_optical_frame", "sensor"
+    )
 
 
 def depth(camera: str) -> Topic:

@@ -1,0 +1,155 @@
+"""The master's policy, guardrails and mission over scenes made by hand; no ROS, no plant."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hrl_core.config import ConfigError
+from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.robot import load_robot
+from hrl_core.sensed import Joints, Sensed
+from hrl_core.site import load_site
+from hrl_master.guardrails import GuardrailConfig, Guardrails
+from hrl_master.mission import MasterConfig, Mission, Order
+from hrl_master.policy import make_policy, next_waypoint
+from hrl_master.scene import GripperConfig, Scene, Seen, build_scene
+
+SITE = load_site("small_warehouse")
+ORDER = Order("can", "A2", "packing")
+SUCCESS = Outcome(Code.SUCCEEDED, "done", Verdict(True, "done"), pose=np.eye(4))
+
+
+def make_scene(pose=(1.2, 1.6, 0.0), holding=False, seen=None) -> Scene:
+    return Scene(
+        stamp=1.0,
+        map_from_base=np.array(pose, float),
+        position_std=0.02,
+        sectors=np.full(36, 5.0),
+        seen=seen or {},
+        gripper_position=-0.5 if holding else 0.0,
+        gripper_effort=4.0 if holding else 0.0,
+        holding=holding,
+        tilt=0.0,
+    )
+
+
+def make_mission(**config) -> Mission:
+    master = MasterConfig(**config)
+    guardrails = Guardrails(SITE, GuardrailConfig())
+    return Mission([ORDER], make_policy(SITE, master), guardrails, master.max_decisions)
+
+
+def run_skill(decision, scene: Scene) -> Scene:
+    """The scene after a skill that worked as it should."""
+    if decision.skill == "walk":
+        return replace(scene, map_from_base=decision.pose)
+    if decision.skill == "approach":
+        return replace(scene, map_from_base=SITE.pose_in_front(decision.target, SITE.standoff))
+    if decision.skill == "grasp":
+        return make_scene(scene.map_from_base, holding=True)
+    face = SITE.face(decision.target).copy()
+    face[:2, 3] -= 0.2 * face[:2, 0]
+    return make_scene(scene.map_from_base, seen={"can": Seen("item", face, 0.5, 1.0)})
+
+
+def test_an_order_is_fetched_carried_and_placed_in_six_decisions():
+    mission, scene, skills = make_mission(), make_scene(), []
+    while (decision := mission.next_decision(scene)) is not None:
+        after = run_skill(decision, scene)
+        assert mission.report(decision, SUCCESS, scene, after).ok
+        skills.append((decision.skill, decision.target))
+        scene = after
+    assert skills == [
+        ("walk", "A2"),
+        ("approach", "A2"),
+        ("grasp", "can"),
+        ("walk", "packing"),
+        ("approach", "packing"),
+        ("place", "packing"),
+    ]
+    assert mission.results[0][1] is Code.SUCCEEDED
+
+
+def test_a_grasp_that_says_it_worked_is_not_believed_when_the_gripper_is_empty():
+    mission = make_mission()
+    scene = make_scene(SITE.pose_in_front("A2", SITE.standoff))
+    decision = mission.next_decision(scene)
+    assert decision.skill == "grasp"
+    check = mission.report(decision, SUCCESS, scene, scene)
+    assert not check.ok and "holds nothing" in check.sentence
+    assert mission.next_decision(scene).skill == "approach"  # it stands anew before it tries again
+
+
+def test_three_failures_of_one_skill_hand_the_order_over_with_the_reasons():
+    mission, failure = (
+        make_mission(),
+        Outcome(Code.WALK_BLOCKED, "no way", Verdict(False, "no way")),
+    )
+    scene = make_scene()
+    while (decision := mission.next_decision(scene)) is not None:
+        mission.report(decision, failure, scene, scene)
+    order, code, detail = mission.results[0]
+    assert order == ORDER and code is Code.HANDED_OVER and "no way" in detail
+    assert mission.decisions == 3
+
+
+def test_after_a_blocked_walk_the_next_one_goes_by_a_waypoint():
+    mission, failure = (
+        make_mission(),
+        Outcome(Code.WALK_BLOCKED, "no way", Verdict(False, "no way")),
+    )
+    scene = make_scene()
+    first = mission.next_decision(scene)
+    mission.report(first, failure, scene, scene)
+    second = mission.next_decision(scene)
+    assert second.skill == "walk" and second.target in SITE.waypoints
+
+
+def test_nothing_runs_while_the_robot_lies_or_is_lost():
+    guardrails = Guardrails(SITE, GuardrailConfig())
+    mission = make_mission()
+    decision = mission.next_decision(make_scene())
+    assert not guardrails.before(decision, replace(make_scene(), tilt=1.2), mission.state).ok
+    lost = replace(make_scene(), position_std=1.0)
+    assert "limit 0.3" in guardrails.before(decision, lost, mission.state).sentence
+    assert not guardrails.before(decision, replace(lost, map_from_base=None), mission.state).ok
+
+
+def test_a_refused_decision_counts_as_a_failure_so_that_a_lost_robot_asks_for_help():
+    mission = make_mission()
+    assert mission.next_decision(replace(make_scene(), position_std=1.0)) is None
+    assert mission.results[0][1] is Code.HANDED_OVER
+
+
+def test_orders_with_unknown_names_are_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"unknown item 'cup'; known: \['box_small'"):
+        Order("cup", "A1", "packing").check(SITE)
+    with pytest.raises(ConfigError, match="unknown bin 'Z9'"):
+        Order("can", "Z9", "packing").check(SITE)
+    with pytest.raises(ConfigError, match="unknown station 'moon'"):
+        Order("can", "A1", "moon").check(SITE)
+
+
+def test_an_unknown_policy_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"'dice'; known: \['behaviour_tree'\]"):
+        make_policy(SITE, MasterConfig(policy="dice"))
+
+
+def test_waypoints_lead_round_those_to_avoid():
+    here, goal = np.array([1.2, 1.6]), np.array([5.6, 4.9])
+    assert next_waypoint(SITE, here, goal, set()) is not None
+    assert next_waypoint(SITE, here, goal, {"south"}) == "west"
+    assert next_waypoint(SITE, here, goal, set(SITE.waypoints)) is None
+
+
+@pytest.mark.parametrize(
+    ("position", "effort", "holding"),
+    [(-0.5, 4.0, True), (-0.02, 4.0, False), (-0.5, 0.1, False), (-0.5, -4.0, False)],
+)
+def test_holding_needs_an_open_gripper_that_presses(position, effort, holding):
+    robot = load_robot()
+    values = np.zeros(len(robot.joints))
+    position_all, effort_all = values.copy(), values.copy()
+    position_all[robot.gripper_index], effort_all[robot.gripper_index] = position, effort
+    sensed = Sensed(1.0, joints=Joints(1.0, position_all, values, effort_all))
+    assert build_scene(sensed, SITE, robot, GripperConfig()).holding is holding
