@@ -94,7 +94,10 @@ def build_scene(sensed: Sensed, site: Site, robot: Robot, gripper: GripperConfig
         effort = float(sensed.joints.effort[robot.gripper_index])
     sectors = np.full(SECTORS, np.nan)
     if sensed.scan is not None:
-        sectors = scan_sectors(sensed.scan, SECTORS)
+        scan = sensed.scan
+        sectors = scan_sectors(
+            scan.ranges, scan.angle_min, scan.angle_increment, SECTORS, scan.range_max
+        )
     tilt = 0.0
     if sensed.imu is not None:
         tilt = float(np.arccos(np.clip(sensed.imu.up[2], -1, 1)))
