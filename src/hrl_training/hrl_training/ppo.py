@@ -1,0 +1,371 @@
+"""Proximal policy optimisation for every skill, over environments that step as one array.
+
+Source: Schulman et al. 2017 (arXiv:1707.06347), with separate networks for the policy and the
+value, running normalisation, a linear learning rate, bootstrapped time-outs and, where the task
+has a mirror symmetry, a policy averaged with its own mirror image (as in mjbatch's Go1 example,
+Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from hrl_skills.policy import CLIP
+from torch import nn
+
+Mirror = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Orders and signs of the mirror image of an observation and of an action."""
+
+
+class Step(NamedTuple):
+    """What n environments answer; finished ones have been reset already."""
+
+    observation: np.ndarray  # (n, d) float32, what the policy sees, with sensor noise
+    critic: np.ndarray  # (n, e) float32, what only training knows
+    reward: np.ndarray  # (n,) float32
+    terminated: np.ndarray  # (n,) bool, the next state has no value
+    truncated: np.ndarray  # (n,) bool, out of time: the next state still has a value
+    final_critic: np.ndarray  # (n, e) float32, `critic` as it was before any reset
+    terms: Mapping[str, float]  # figures to log, means over the environments
+
+
+class VectorEnv(Protocol):
+    num_envs: int
+    observation_size: int
+    critic_size: int
+    action_size: int
+    mirror: Mirror | None
+
+    def reset(self) -> tuple[np.ndarray, np.ndarray]:
+        """Start every environment anew: observation (n, d) and critic (n, e)."""
+        ...
+
+    def step(self, action: np.ndarray) -> Step: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig:
+    steps: int = 3_000_000  # control steps over all environments
+    horizon: int = 24  # steps of each environment per update
+    epochs: int = 4
+    minibatches: int = 4
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 3e-4  # reached at `anneal_until`, linearly
+    anneal_until: float = 0.77  # share of the training
+    normalise_until: float = 0.7  # share of the training; later statistics are frozen
+    discount: float = 0.98
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    value_weight: float = 0.5
+    entropy_weight: float = 0.004
+    gradient_norm: float = 1.0
+    hidden: tuple[int, ...] = (128, 128)
+    initial_std: float = 0.3
+    lowest_log_std: float = -1.8
+
+
+def generalised_advantages(
+    rewards: torch.Tensor,
+    values: torch.Tensor,
+    alive: torch.Tensor,
+    discount: float,
+    gae_lambda: float,
+) -> torch.Tensor:
+    """Advantages (h, n) from rewards (h, n), values (h + 1, n) and alive (h, n) in {0, 1}.
+
+    Source: Schulman et al. 2015 (arXiv:1506.02438), equation 16. A time-out is passed as not
+    alive, with the value of the state that it cut off already added to its reward.
+    """
+    advantages = torch.zeros_like(rewards)
+    running = torch.zeros_like(rewards[0])
+    for t in reversed(range(len(rewards))):
+        # TD error: r_t + gamma V(s_{t+1}) - V(s_t)
+        error = rewards[t] + discount * alive[t] * values[t + 1] - values[t]
+        running = error + discount * gae_lambda * alive[t] * running
+        advantages[t] = running
+    return advantages
+
+
+class RunningNorm(nn.Module):
+    """Mean and variance of what has been seen; normalises and clips."""
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+    count: torch.Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("variance", torch.ones(size))
+        self.register_buffer("count", torch.tensor(1e-4))
+
+    @property
+    def std(self) -> torch.Tensor:
+        return self.variance.sqrt() + 1e-4
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return ((x - self.mean) / self.std).clamp(-CLIP, CLIP)
+
+    @torch.no_grad()
+    def absorb(self, x: torch.Tensor) -> None:
+        """Add rows (n, d). Source: Chan et al. 1979, parallel variance."""
+        n = len(x)
+        total = self.count + n
+        shift = x.mean(0) - self.mean
+        spread = self.variance * self.count + x.var(0, correction=0) * n
+        self.variance.copy_((spread + shift**2 * self.count * n / total) / total)
+        self.mean.add_(shift * n / total)
+        self.count.copy_(total.clamp(max=3e6))  # keeps following a policy that changes
+
+
+def _network(sizes: list[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class ActorCritic(nn.Module):
+    """A Gaussian policy and a value function with their normalisation."""
+
+    def __init__(
+        self, observations: int, critic: int, actions: int, mirror: Mirror | None, config: PPOConfig
+    ) -> None:
+        super().__init__()
+        self.actor = _network([observations, *config.hidden, actions])
+        self.critic = _network([critic, *config.hidden, 1])
+        self.log_std = nn.Parameter(torch.full((actions,), math.log(config.initial_std)))
+        self.observation_norm = RunningNorm(observations)
+        self.critic_norm = RunningNorm(critic)
+        with torch.no_grad():  # begin near zero, whatever the observation
+            final = self.actor[-1]
+            assert isinstance(final, nn.Linear)
+            final.weight.mul_(0.1)
+            final.bias.zero_()
+        self.mirror = None
+        if mirror is not None:
+            (order, sign), (action_order, action_sign) = mirror
+            swap = torch.zeros(actions, actions)
+            swap[torch.as_tensor(action_order), torch.arange(actions)] = torch.as_tensor(
+                action_sign, dtype=torch.float32
+            )
+            self.mirror = (
+                torch.as_tensor(order),
+                torch.as_tensor(sign, dtype=torch.float32),
+                swap,  # as a matrix: its gradient is faster than that of an index
+            )
+        self._mirror_arrays = mirror
+
+    def prepare(self, observation: torch.Tensor) -> torch.Tensor:
+        """Normalised policy input (n, d), with its mirror image (n, 2, d) if the task has one."""
+        if self.mirror is None:
+            return self.observation_norm(observation)
+        order, sign, _ = self.mirror
+        pair = torch.stack([observation, observation[:, order] * sign], dim=1)
+        return self.observation_norm(pair)
+
+    def mean_of_prepared(self, prepared: torch.Tensor) -> torch.Tensor:
+        if self.mirror is None:
+            return self.actor(prepared)
+        n, _, size = prepared.shape
+        both = self.actor(prepared.reshape(2 * n, size)).reshape(n, 2, -1)
+        return 0.5 * (both[:, 0] + both[:, 1] @ self.mirror[2])
+
+    def mean(self, observation: torch.Tensor) -> torch.Tensor:
+        """Mean action (n, k)."""
+        return self.mean_of_prepared(self.prepare(observation))
+
+    def value(self, critic: torch.Tensor) -> torch.Tensor:
+        return self.critic(self.critic_norm(critic)).squeeze(-1)
+
+    def exported(self) -> dict[str, torch.Tensor]:
+        """The tensors that hrl_skills.policy runs."""
+        tensors = {
+            "observation_mean": self.observation_norm.mean.clone(),
+            "observation_std": self.observation_norm.std.clone(),
+        }
+        linear = [layer for layer in self.actor if isinstance(layer, nn.Linear)]
+        for index, layer in enumerate(linear):
+            tensors[f"layers.{index}.weight"] = layer.weight.detach().clone()
+            tensors[f"layers.{index}.bias"] = layer.bias.detach().clone()
+        if self._mirror_arrays is not None:
+            for name, (order, sign) in zip(
+                ("mirror_observation", "mirror_action"), self._mirror_arrays, strict=True
+            ):
+                tensors[f"{name}_order"] = torch.as_tensor(order)
+                tensors[f"{name}_sign"] = torch.as_tensor(sign, dtype=torch.int8)
+        return tensors
+
+
+def _log_probability(
+    action: torch.Tensor, mean: torch.Tensor, log_std: torch.Tensor
+) -> torch.Tensor:
+    """Of a diagonal Gaussian, without its constant."""
+    return -0.5 * ((action - mean) / log_std.exp()).square().sum(-1) - log_std.sum()
+
+
+class PPO:
+    """Trains an ActorCritic on a VectorEnv; resumes from what `state` returned."""
+
+    def __init__(self, env: VectorEnv, config: PPOConfig, seed: int) -> None:
+        torch.set_num_threads(1)  # a second thread made these small matrices ten times slower
+        torch.manual_seed(seed)
+        self.env = env
+        self.config = config
+        self.seed = seed
+        self.model = ActorCritic(
+            env.observation_size, env.critic_size, env.action_size, env.mirror, config
+        )
+        self.optimiser = torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=True)
+        self.steps = 0
+        self.seconds = 0.0  # spent training, over all resumes
+        self._rng = np.random.default_rng(seed)
+        self._seen: tuple[np.ndarray, np.ndarray] | None = None
+
+    def state(self) -> dict:
+        """All that a resume needs, apart from the environments, which start anew."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "config": {key: _plain(value) for key, value in asdict(self.config).items()},
+        }
+
+    def load_state(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.steps = state["steps"]
+        self.seconds = state["seconds"]
+        self._rng = np.random.default_rng([self.seed, self.steps])
+        torch.manual_seed(self.seed + self.steps)
+
+    def train(
+        self, minutes: float = math.inf, report: Callable[[dict[str, float]], None] | None = None
+    ) -> None:
+        """Train until `config.steps` or `minutes` are used up; report after every update."""
+        while (progress := self.progress(minutes)) < 1.0:
+            started = time.perf_counter()
+            for group in self.optimiser.param_groups:
+                group["lr"] = self._learning_rate(progress)
+            batch, figures = self._collect()
+            figures |= self._update(batch)
+            if progress < self.config.normalise_until:
+                self.model.observation_norm.absorb(batch["observation"])
+                self.model.critic_norm.absorb(batch["critic"])
+            self.steps += self.config.horizon * self.env.num_envs
+            elapsed = time.perf_counter() - started
+            self.seconds += elapsed
+            figures["steps_per_second"] = self.config.horizon * self.env.num_envs / elapsed
+            figures["std"] = float(self.model.log_std.detach().exp().mean())
+            if report is not None:
+                report(figures)
+
+    def progress(self, minutes: float) -> float:
+        """Share of the training that is done, by steps or by time."""
+        return max(self.steps / self.config.steps, self.seconds / (60 * minutes))
+
+    def _learning_rate(self, progress: float) -> float:
+        config = self.config
+        share = min(1.0, progress / config.anneal_until)
+        return config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
+
+    @torch.no_grad()
+    def _collect(self) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+        """Run the policy for one horizon: a batch of (h * n, ...) and figures to log."""
+        env, config, model = self.env, self.config, self.model
+        if self._seen is None:
+            self._seen = env.reset()
+        observation, critic = self._seen
+        log_std = model.log_std.detach()
+        std = log_std.exp().numpy()
+        rows: dict[str, list[np.ndarray]] = {
+            key: [] for key in ("observation", "critic", "action", "log_prob", "reward", "alive")
+        }
+        terms: list[Mapping[str, float]] = []
+        ended = terminations = 0
+        for _ in range(config.horizon):
+            mean = model.mean(torch.from_numpy(observation)).numpy()
+            noise = self._rng.standard_normal(mean.shape, np.float32)
+            action = mean + std * noise
+            step = env.step(action)
+            reward = step.reward.astype(np.float32)
+            cut_off = step.truncated & ~step.terminated
+            if cut_off.any():
+                left = model.value(torch.from_numpy(step.final_critic[cut_off])).numpy()
+                reward[cut_off] += config.discount * left
+            done = step.terminated | step.truncated
+            ended += int(done.sum())
+            terminations += int(step.terminated.sum())
+            rows["observation"].append(observation)
+            rows["critic"].append(critic)
+            rows["action"].append(action)
+            rows["log_prob"].append(-0.5 * (noise**2).sum(1) - float(log_std.sum()))
+            rows["reward"].append(reward)
+            rows["alive"].append((~done).astype(np.float32))
+            terms.append(step.terms)
+            observation, critic = step.observation, step.critic
+        self._seen = observation, critic
+
+        stacked = {key: torch.from_numpy(np.stack(value)) for key, value in rows.items()}
+        shape = stacked["reward"].shape
+        values = model.value(stacked["critic"].flatten(0, 1)).reshape(shape)
+        last = model.value(torch.from_numpy(critic))[None]
+        advantages = generalised_advantages(
+            stacked["reward"],
+            torch.cat([values, last]),
+            stacked["alive"],
+            config.discount,
+            config.gae_lambda,
+        )
+        stacked["returns"] = advantages + values
+        stacked["advantage"] = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        figures = {key: float(np.mean([term[key] for term in terms])) for key in terms[0]}
+        figures |= {
+            "reward": float(np.mean(rows["reward"])),
+            "episodes": float(ended),
+            "terminated": float(terminations),
+        }
+        return {key: value.flatten(0, 1) for key, value in stacked.items()}, figures
+
+    def _update(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        config, model = self.config, self.model
+        with torch.no_grad():
+            prepared = model.prepare(batch["observation"])
+            critic = model.critic_norm(batch["critic"])
+        divergence = []
+        for _ in range(config.epochs):
+            order = torch.randperm(len(prepared))
+            for rows in order.chunk(config.minibatches):
+                mean = model.mean_of_prepared(prepared[rows])
+                log_prob = _log_probability(batch["action"][rows], mean, model.log_std)
+                change = log_prob - batch["log_prob"][rows]
+                ratio = change.exp()
+                advantage = batch["advantage"][rows]
+                clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
+                surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
+                value = model.critic(critic[rows]).squeeze(-1)
+                value_loss = (value - batch["returns"][rows]).square().mean()
+                loss = (
+                    config.value_weight * value_loss
+                    - surrogate
+                    - config.entropy_weight * model.log_std.sum()
+                )
+                self.optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
+                self.optimiser.step()
+                model.log_std.data.clamp_(min=config.lowest_log_std)
+                divergence.append(float((ratio - 1 - change).detach().mean()))
+        return {"kl": float(np.mean(divergence))}
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
