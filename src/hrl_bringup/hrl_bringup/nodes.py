@@ -1,0 +1,130 @@
+"""The one table of nodes: what `./hrl`, the launch files and the containers start, and how."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hrl_core.config import ConfigError, config_dir
+
+ParameterValue = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A value for several nodes at once, and the parameter that takes it in each of them."""
+
+    name: str
+    default: ParameterValue
+    description: str
+    parameters: Mapping[str, str]  # node name -> parameter name
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process with one node. The executable's name is also that of its Python module."""
+
+    name: str
+    package: str
+    executable: str
+    parameter_file: str  # in config/
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        return f"{self.package}.{self.executable}"
+
+    @property
+    def parameter_path(self) -> Path:
+        return config_dir() / self.parameter_file
+
+    def command(self, parameters: Mapping[str, ParameterValue] | None = None) -> list[str]:
+        """Command line that runs the node with this Python; `parameters` win over the file's."""
+        command = [sys.executable, "-u", "-m", self.module, "--ros-args"]
+        command += ["-r", f"__node:={self.name}", "--params-file", str(self.parameter_path)]
+        for name, value in {**self.parameters, **(parameters or {})}.items():
+            command += ["-p", f"{name}:={_as_yaml(value)}"]
+        return command
+
+
+PLANT = NodeSpec("plant", "hrl_sim_bridge", "bridge_node", "plant.yaml")
+PERCEPTION = NodeSpec("perception", "hrl_perception", "perception_node", "perception.yaml")
+SKILLS = tuple(
+    NodeSpec(skill, "hrl_skills", "skill_node", "skills.yaml", {"skill": skill})
+    for skill in ("walk", "approach", "grasp", "place")
+)
+MASTER = NodeSpec("master", "hrl_master", "master_node", "master.yaml")
+RECORDER = NodeSpec("recorder", "hrl_bringup", "recorder_node", "recorder.yaml")
+
+NODES = {node.name: node for node in (PLANT, PERCEPTION, *SKILLS, MASTER, RECORDER)}
+GROUPS = {  # one launch file each
+    "sim": (PLANT,),
+    "perception": (PERCEPTION,),
+    "skills": SKILLS,
+    "master": (MASTER,),
+    "demo": (PLANT, PERCEPTION, *SKILLS, MASTER),
+}
+
+_ROBOT_SIDE = ("perception", "walk", "approach", "grasp", "place", "master")
+
+ARGUMENTS = (
+    Argument(
+        "world",
+        "small_warehouse",
+        "the site: a world's name in config/worlds, or a .yaml file",
+        {"plant": "world", **{name: "site" for name in _ROBOT_SIDE}},
+    ),
+    Argument(
+        "robot",
+        "spot",
+        "the robot: a name in config/robots, or a .yaml file",
+        {name: "robot" for name in ("plant", *_ROBOT_SIDE)},
+    ),
+    Argument("seed", 0, "seed of the trial; the same seed gives the same trial", {"plant": "seed"}),
+    Argument(
+        "realtime_factor",
+        1.0,
+        "simulated time over wall time that the plant aims at; 0: as fast as it can",
+        {"plant": "realtime_factor"},
+    ),
+    Argument(
+        "lockstep",
+        False,
+        "true: the plant waits at every control tick for the nodes in its lockstep_nodes",
+        {name: "lockstep" for name in ("plant", *_ROBOT_SIDE)},
+    ),
+    Argument(
+        "use_sim_time",
+        True,
+        "true: time comes from /clock; false: from the computer, as on a robot",
+        {name: "use_sim_time" for name in (*_ROBOT_SIDE, "recorder")},
+    ),
+)
+
+
+def node(name: str) -> NodeSpec:
+    """A node of the table by name; raises ConfigError with the known ones."""
+    if name not in NODES:
+        raise ConfigError(f"unknown node {name!r}; known: {sorted(NODES)}")
+    return NODES[name]
+
+
+def parameters_for(name: str, values: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+    """Parameters of one node from the values of arguments, by the arguments' names."""
+    known = {argument.name: argument for argument in ARGUMENTS}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(f"unknown arguments {unknown}; known: {sorted(known)}")
+    return {
+        known[argument].parameters[name]: value
+        for argument, value in values.items()
+        if name in known[argument].parameters
+    }
+
+
+def _as_yaml(value: ParameterValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and not value.startswith("["):
+        return f"'{value}'"  # a name like 0 or true stays a string
+    return str(value)
