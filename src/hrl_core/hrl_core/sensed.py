@@ -90,7 +90,10 @@ class Detection:
 
 @dataclass(frozen=True)
 class Localisation:
-    """map -> odom as a planar pose (3,) and its covariance (3, 3) m, m, rad."""
+    """map -> odom as a planar pose (3,) [m, m, rad].
+
+    `covariance` (3, 3) m, m, rad: of base_link's planar pose in map at the stamp.
+    """
 
     stamp: float
     map_from_odom: np.ndarray

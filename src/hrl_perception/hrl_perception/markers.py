@@ -211,19 +211,25 @@ def fit_plane(
         ],
         axis=1,
     )
-    keep = np.ones(len(rows), bool)
-    for _ in range(2):
-        parameters, *_ = np.linalg.lstsq(rays[keep], inverse_depth[keep], rcond=None)
-        residual = inverse_depth - rays @ parameters
-        # 1.4826: the median of absolute deviations of a normal distribution to its sigma.
-        noise = 1.4826 * np.median(np.abs(residual[keep]))
-        noise = max(noise, options.depth_noise * float(np.median(inverse_depth)))
-        keep = np.abs(residual) < 3 * noise
-        if np.count_nonzero(keep) < 0.6 * len(rows):
-            return None
+    least_noise = options.depth_noise * float(np.median(inverse_depth))
+    parameters, noise = solve_plane(rays, inverse_depth, least_noise)
+    keep = np.abs(inverse_depth - rays @ parameters) < 3 * noise
+    if np.count_nonzero(keep) < 0.6 * len(rows):
+        return None
+    parameters, noise = solve_plane(rays[keep], inverse_depth[keep], least_noise)
     covariance = np.linalg.inv(rays[keep].T @ rays[keep]) * noise**2
     covariance += options.depth_bias**2 * np.outer(parameters, parameters)
     return DepthPlane(parameters, np.linalg.inv(covariance))
+
+
+def solve_plane(
+    rays: np.ndarray, inverse_depth: np.ndarray, least_noise: float
+) -> tuple[np.ndarray, float]:
+    """Plane parameters (3,) that fit inverse depths (n,) 1/m on rays (n, 3); noise of one depth."""
+    parameters, *_ = np.linalg.lstsq(rays, inverse_depth, rcond=None)
+    # 1.4826: from the median of absolute deviations of a normal distribution to its sigma.
+    noise = 1.4826 * np.median(np.abs(inverse_depth - rays @ parameters))
+    return parameters, max(float(noise), least_noise)
 
 
 def refine(

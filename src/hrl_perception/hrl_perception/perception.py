@@ -1,4 +1,4 @@
-"""From pictures and odometry to what a skill or a master needs: where things are, where the robot is."""
+"""From pictures and odometry to where things are and where the robot is."""
 
 from collections import deque
 from dataclasses import dataclass, field

@@ -12,6 +12,7 @@ from hrl_perception.markers import MarkerObservation, skew
 TOP_PATCH_UP = np.cos(np.radians(45))
 # Bins, stations and landmarks stand upright; a marker that seems tilted more than this is misread.
 UPRIGHT = np.cos(np.radians(20))
+PLATE = 0.003  # m, thickness of the plate that carries the marker of a bin or station
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def sight(
     else:
         if level_from_marker[2, 1] < UPRIGHT:
             return None
-        object_from_marker = transform_from((0, 0, 0), FACE_FROM_MARKER)
+        plate = PLATE if marker.kind in ("bin", "station") else 0.0
+        object_from_marker = transform_from((plate, 0, 0), FACE_FROM_MARKER)
     level_from_object = level_from_marker @ inverse(object_from_marker)
     arm = level_from_object[:3, 3] - level_from_marker[:3, 3]
     return Sighting(
@@ -67,7 +69,7 @@ def sight(
 
 
 def carry_covariance(covariance: np.ndarray, rotation: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    """Turn a pose covariance (6, 6) by `rotation` (3, 3), then move it to the point `arm` [m] off."""
+    """Turn a pose covariance (6, 6) by `rotation` (3, 3), then move it by `arm` (3,) m."""
     turn = np.kron(np.eye(2), rotation)
     move = np.eye(6)
     move[:3, 3:] = -skew(arm)

@@ -176,7 +176,7 @@ class Tracker:
         height, width = frame.depth.shape
         if not (reach <= column < width - reach and reach <= row < height - reach):
             return False
-        u, v = int(round(column)), int(round(row))
+        u, v = round(float(column)), round(float(row))
         patch = frame.depth[v - reach : v + reach + 1, u - reach : u + reach + 1]
         valid = patch[np.isfinite(patch) & (patch > 0)]
         if len(valid) < 0.5 * patch.size:
@@ -195,7 +195,7 @@ def started(sighting: Sighting) -> Track:
 
 
 def difference(a_from_new: np.ndarray, a_from_old: np.ndarray) -> np.ndarray:
-    """Step (6,) from an old pose to a new one: position m and rotation vector rad, along a's axes."""
+    """Step (6,) from an old pose to a new one: position m, rotation vector rad, along a's axes."""
     turn = cv2.Rodrigues(a_from_new[:3, :3] @ a_from_old[:3, :3].T)[0].ravel()
     return np.concatenate([a_from_new[:3, 3] - a_from_old[:3, 3], turn])
 

@@ -96,13 +96,21 @@ def warp(optical_from_marker, marker_id: int, side: float, matrix, size):
         ]
     )
     pixel_from_plane = matrix @ optical_from_marker[:3][:, [0, 1, 3]]
-    s = SUPERSAMPLING
-    fine = np.array([[s, 0, (s - 1) / 2], [0, s, (s - 1) / 2], [0, 0, 1]])
-    homography = fine @ pixel_from_plane @ plane_from_texture
-    layers = np.dstack([image, np.ones_like(image)])
-    warped = cv2.warpPerspective(layers, homography, (size[0] * s, size[1] * s))
-    small = cv2.resize(warped, size, interpolation=cv2.INTER_AREA)
-    return small[:, :, 0], small[:, :, 1]
+    corners = np.array([[0, 0, 1], [n, 0, 1], [n, n, 1], [0, n, 1.0]])
+    pixels = corners @ (pixel_from_plane @ plane_from_texture).T
+    pixels = pixels[:, :2] / pixels[:, 2:]
+    left, top = np.clip(pixels.min(axis=0).astype(int) - 2, 0, size)
+    right, bottom = np.clip(pixels.max(axis=0).astype(int) + 3, 0, size)
+    result = np.zeros((2, size[1], size[0]))
+    if right > left and bottom > top:
+        s, inside = SUPERSAMPLING, (right - left, bottom - top)
+        fine = np.array([[s, 0, (s - 1) / 2 - s * left], [0, s, (s - 1) / 2 - s * top], [0, 0, 1]])
+        layers = np.dstack([image, np.ones_like(image)])
+        homography = fine @ pixel_from_plane @ plane_from_texture
+        warped = cv2.warpPerspective(layers, homography, (inside[0] * s, inside[1] * s))
+        small = cv2.resize(warped, inside, interpolation=cv2.INTER_AREA)
+        result[:, top:bottom, left:right] = small.transpose(2, 0, 1)
+    return result
 
 
 def plane_depth(optical_from_marker, matrix, size) -> np.ndarray:
