@@ -69,8 +69,8 @@ class GaitConfig:
     command_low: tuple[float, float, float] = (-0.6, -0.45, -1.0)  # m/s, m/s, rad/s: trained
     command_high: tuple[float, float, float] = (1.0, 0.45, 1.0)
     rest: tuple[float, float, float] = (0.02, 0.02, 0.03)  # m/s, m/s, rad/s; below it stands
-    stride_filter: float = 0.1  # share of the command that the stride takes up each tick
-    settle: float = 0.6  # s of steps in place after a stop, so that the feet come under the hips
+    stride_filter: float = 0.2  # share of the command that the stride takes up each tick
+    settle: float = 0.4  # s of steps in place after a stop, so that the feet come under the hips
 
     @classmethod
     def of(cls, robot: Robot) -> GaitConfig:

@@ -44,8 +44,9 @@ WEIGHTS = {
     "gait": 2.0,
     "pose": 0.5,
     "height": 0.4,
-    "centred": 0.6,
+    "stance": 0.8,
     "planted": 0.4,
+    "quiet": 0.6,
     "tilt": -15.0,
     "bounce": -0.5,
     "wobble": -0.05,
@@ -75,7 +76,7 @@ class GaitTask:
     trunk: tuple[float, float] = (-1.5, 3.0)  # kg more than the model says
     stiffness: float = 0.1  # share, plus or minus
     damping: float = 0.2  # share, plus or minus
-    kick: float = 0.6  # m/s, plus or minus, every 4 to 9 s
+    kick: float = 0.7  # m/s, plus or minus, every 4 to 9 s
     wrench: tuple[float, ...] = (20.0, 20.0, 15.0, 6.0, 10.0, 6.0)  # N and Nm, sd
     disturbed: bool = True
 
@@ -322,7 +323,9 @@ class GaitEnv:
         on_floor = touching * np.exp(-slip / 0.15)
 
         feet = stepper.config.geometry.feet_in_hips(joints.reshape(-1, 4, 3))
-        off_centre = (feet - stepper.stand_feet)[:, :, :2].mean(1)  # m, body against its feet
+        off_stance = ((feet - stepper.stand_feet)[:, :, :2] ** 2).sum(2)  # m2
+        drift = np.linalg.norm(self.mean_error[:, :2], axis=1) / 0.02  # 1 at 2 cm/s
+        drift = drift + np.abs(self.mean_error[:, 2]) / 0.04
         rest = 1.0 - walking
         overrun = np.maximum(self._joint_low - joints, 0) + np.maximum(joints - self._joint_high, 0)
         sunk = self.qpos[:, 2] - self._robot.legs.standing_height  # m
@@ -338,8 +341,9 @@ class GaitEnv:
             "gait": (blend * in_air + (1 - blend) * on_floor).mean(1),
             "pose": np.exp(-((joints - stepper.stand) ** 2 * pose_weight).sum(1)),
             "height": np.exp(-((sunk / 0.05) ** 2)),
-            "centred": rest * np.exp(-(off_centre**2).sum(1) / 0.02**2),
-            "planted": rest * np.exp(-slip.mean(1) / 0.02**2),
+            "stance": rest * np.exp(-off_stance / 0.02**2).mean(1),
+            "planted": rest * np.exp(-np.sqrt(slip) / 0.015).mean(1),
+            "quiet": rest * np.exp(-drift),
             "tilt": (self.up[:, :2] ** 2).sum(1),
             "bounce": self.qvel[:, 2] ** 2,
             "wobble": (self.gyro[:, :2] ** 2).sum(1),

@@ -7,7 +7,7 @@ from hrl_training.ppo import PPOConfig
 from hrl_training.training_run import TrainingRun, save_policy, train_ppo
 
 ENVIRONMENTS = 384
-CONFIG = PPOConfig(steps=6_000_000)
+CONFIG = PPOConfig(steps=8_000_000)
 EPISODE_TICKS = 1000  # the gait itself has no end; this is the length of its episodes in training
 
 LIMITS = (

@@ -1,0 +1,108 @@
+"""Many walking robots on a floor plan: the gait's response, ray casts and clearances as arrays."""
+
+import numpy as np
+from hrl_core.geometry import wrap_angle
+
+from hrl_training.envs.gait_response import PERIOD, GaitResponse
+
+AWAY = 90.0  # m, where boxes and people are put that a scene does not use
+AWAY_BOX = np.array([AWAY, AWAY, AWAY + 0.1, AWAY + 0.1], np.float32)  # x0, y0, x1, y1
+
+
+def ray_ranges(
+    origin: np.ndarray,
+    angles: np.ndarray,
+    boxes: np.ndarray,
+    circles: np.ndarray,
+    range_max: float,
+) -> np.ndarray:
+    """Ranges (n, r) m of rays from origins (n, 2) at angles (n, r) rad.
+
+    `boxes` (n, b, 4) x0, y0, x1, y1 m are aligned with the axes; `circles` (n, c, 3) x, y, radius.
+    """
+    c, s = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+    tiny = np.float32(1e-6)
+    per_x = (1 / np.where(np.abs(c) < tiny, tiny, c))[:, :, None]
+    per_y = (1 / np.where(np.abs(s) < tiny, tiny, s))[:, :, None]
+    offset = np.concatenate([origin, origin], axis=1).astype(np.float32)[:, None]
+    sides = (boxes - offset)[:, None]
+    x0, x1 = sides[..., 0] * per_x, sides[..., 2] * per_x
+    y0, y1 = sides[..., 1] * per_y, sides[..., 3] * per_y
+    enters = np.maximum(np.minimum(x0, x1), np.minimum(y0, y1))
+    leaves = np.minimum(np.maximum(x0, x1), np.maximum(y0, y1))
+    np.maximum(enters, 0, out=enters)
+    ranges = np.where(leaves >= enters, enters, range_max).min(-1)
+    if circles.shape[1]:
+        dx = (circles[:, :, 0] - origin[:, None, 0])[:, None].astype(np.float32)
+        dy = (circles[:, :, 1] - origin[:, None, 1])[:, None].astype(np.float32)
+        along = dx * c[..., None] + dy * s[..., None]
+        chord = circles[:, None, :, 2] ** 2 - (dx * dx + dy * dy - along * along)
+        entry = along - np.sqrt(np.maximum(chord, 0))
+        hit = (chord > 0) & (along > 0)
+        ranges = np.minimum(ranges, np.where(hit, np.maximum(entry, 0), range_max).min(-1))
+    return np.minimum(ranges, range_max)
+
+
+def footprint_clearance(
+    pose: np.ndarray, boxes: np.ndarray, circles: np.ndarray, footprint_x: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (n,) m of the footprint at poses (n, 3) from boxes and from circles; < 0: contact."""
+    x = pose[:, 0, None] + np.cos(pose[:, 2, None]) * footprint_x
+    y = pose[:, 1, None] + np.sin(pose[:, 2, None]) * footprint_x
+    side = boxes[:, None]
+    dx = np.maximum(np.maximum(side[..., 0] - x[..., None], x[..., None] - side[..., 2]), 0)
+    dy = np.maximum(np.maximum(side[..., 1] - y[..., None], y[..., None] - side[..., 3]), 0)
+    to_boxes = np.sqrt(dx * dx + dy * dy).min((1, 2)) - radius
+    if not circles.shape[1]:
+        return to_boxes, np.full(len(pose), AWAY)
+    gap = np.hypot(x[..., None] - circles[:, None, :, 0], y[..., None] - circles[:, None, :, 1])
+    return to_boxes, (gap - circles[:, None, :, 2]).min((1, 2)) - radius
+
+
+class PlanarPlant:
+    """n robots that answer velocity commands as the identified gait does, each a little different."""
+
+    def __init__(self, n: int, response: GaitResponse, rng: np.random.Generator) -> None:
+        self._rng = rng
+        axes = (response.vx, response.vy, response.wz)
+        self._alpha = np.array([axis.alpha for axis in axes])
+        self._gain = np.array([axis.gain for axis in axes])
+        self._delay = np.array([axis.delay for axis in axes])
+        self._noise = np.array([axis.noise for axis in axes])
+        self._correlation = np.array([axis.noise_correlation for axis in axes])
+        self.pose = np.zeros((n, 3))  # m, m, rad
+        self.velocity = np.zeros((n, 3))  # m/s, m/s, rad/s in base_link
+        self._mean_velocity = np.zeros((n, 3))  # without the sway
+        self._sway = np.zeros((n, 3))
+        self._alphas = np.tile(self._alpha, (n, 1))
+        self._gains = np.tile(self._gain, (n, 1))
+        self._delays = np.tile(self._delay, (n, 1))
+        self._commands = np.zeros((n, 2 + self._delay.max(), 3))  # newest first
+
+    def reset(self, rows: np.ndarray, pose: np.ndarray) -> None:
+        """Put robots at rest at poses (len(rows), 3), with a fresh draw of their response."""
+        shape = (len(rows), 3)
+        self.pose[rows] = pose
+        for array in (self.velocity, self._mean_velocity, self._sway, self._commands):
+            array[rows] = 0.0
+        spread = self._rng.uniform(0.75, 1.25, shape)
+        self._alphas[rows] = np.clip(self._alpha * spread, 0.1, 0.95)
+        self._gains[rows] = self._gain * self._rng.uniform(0.9, 1.1, shape)
+        more = self._rng.integers(-1, 2, shape) * (self._delay > 0)
+        self._delays[rows] = np.clip(self._delay + more, 0, self._commands.shape[1] - 1)
+
+    def step(self, command: np.ndarray) -> None:
+        """One period of 0.1 s under commands (n, 3)."""
+        n = len(command)
+        self._commands[:, 1:] = self._commands[:, :-1].copy()
+        self._commands[:, 0] = command
+        answered = np.take_along_axis(self._commands, self._delays[:, None], axis=1)[:, 0]
+        self._mean_velocity += self._alphas * (self._gains * answered - self._mean_velocity)
+        white = self._rng.normal(size=(n, 3)) * self._noise * np.sqrt(1 - self._correlation**2)
+        self._sway = self._correlation * self._sway + white
+        self.velocity = self._mean_velocity + self._sway
+        yaw = self.pose[:, 2] + 0.5 * PERIOD * self.velocity[:, 2]
+        c, s = np.cos(yaw), np.sin(yaw)
+        self.pose[:, 0] += PERIOD * (c * self.velocity[:, 0] - s * self.velocity[:, 1])
+        self.pose[:, 1] += PERIOD * (s * self.velocity[:, 0] + c * self.velocity[:, 1])
+        self.pose[:, 2] = wrap_angle(self.pose[:, 2] + PERIOD * self.velocity[:, 2])
