@@ -213,7 +213,6 @@ if [ -n "${ROS_DISTRO:-}" ] && python3 -c 'import rclpy' 2>/dev/null; then
   HRL_PYTHON=${HRL_PYTHON:-python3}
 fi
 
-export PATH=$venv/bin:$PATH
 export AMENT_PREFIX_PATH=$venv${AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}
 export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
 export ROS_LOG_DIR=${ROS_LOG_DIR:-$root/out/log}
@@ -230,6 +229,8 @@ if [ ! -x "$python" ]; then
     "python3.10 to python3.13}): install one, or name it in HRL_PYTHON"
 fi
 
+export PATH=$venv/bin:$PATH
+
 if [ "$command" = doctor ]; then # changes nothing, and works on a bare machine
   MUJOCO_GL=${MUJOCO_GL:-$(cat "$venv/mujoco_gl" 2>/dev/null || true)}
   export MUJOCO_GL
@@ -239,7 +240,7 @@ fi
 with_ros=1
 case $command in
   test) case " $* " in *" --fast "*) with_ros=0 ;; esac ;;
-  train | --help | -h | "") with_ros=0 ;;
+  train | evaluate | skills | world | --help | -h | "") with_ros=0 ;;
 esac
 here=$PWD
 cd "$root"
