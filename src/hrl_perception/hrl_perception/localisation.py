@@ -1,13 +1,13 @@
 """Where the robot is in the map: a planar Kalman filter over odometry and what stands still.
 
-State: map_from_base (3,) [m, m, rad]. Odometry moves it; markers of known place correct it.
-Thrun, Burgard, Fox, Probabilistic Robotics (2005), chapter 7.
+State: map_from_base (3,) [m, m, rad]. Odometry moves it; markers of known place correct it, and so
+does the scan where it shows walls, shelves and stations. Thrun, Burgard, Fox, Probabilistic
+Robotics (2005), chapter 7; Bell and Cathey, The iterated Kalman filter update (1993).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-
 from hrl_core.geometry import (
     compose,
     invert,
@@ -17,6 +17,8 @@ from hrl_core.geometry import (
 )
 from hrl_core.sensed import Localisation
 from hrl_core.site import Site
+
+from hrl_perception.outline import Outline
 from hrl_perception.sightings import Sighting
 
 UNKNOWN = np.diag([1e2, 1e2, 10.0])  # covariance before anything of known place was seen
@@ -40,10 +42,14 @@ class OdometryNoise:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalisationOptions:
-    """How far markers are trusted."""
+    """How far markers and scans are trusted."""
 
     gate: float = 16.3  # squared Mahalanobis distance; 99.9 % of right ones (3 degrees of freedom)
     lost_after: int = 8  # sightings refused in a row: the robot is not where it thinks; start anew
+    scan_noise: float = 0.03  # m, of one beam; lidar and what the map leaves out
+    scan_beams: float = 20.0  # beams whose errors are independent; more do not count for more
+    scan_least: int = 15  # beams that must match the map
+    scan_gate: float = 0.3  # m, largest distance of a beam's end from the map
     # Errors that do not average out: the pose never counts as better known than this.
     position_floor: float = 0.01  # m
     yaw_floor: float = 0.006  # rad
@@ -58,6 +64,7 @@ class Localiser:
         noise: OdometryNoise | None = None,
         options: LocalisationOptions | None = None,
     ):
+        self._outline = Outline(site)
         self._faces = {name: planar_from_transform(face) for name, face in site.faces.items()}
         self._noise = noise or OdometryNoise()
         self._options = options or LocalisationOptions()
@@ -140,6 +147,40 @@ class Localiser:
         believed = self._correct(innovation, jacobian, noise)
         self._refused = 0 if believed else self._refused + 1
         return believed
+
+    def match(self, points: np.ndarray, viewpoint: np.ndarray) -> bool:
+        """Correct by ends of beams (n, 2) m from `viewpoint` (2,) m, all in base_link at present.
+
+        Returns whether enough of them match the map.
+        """
+        options = self._options
+        if self._map_from_base is None:
+            return False
+        position_spread = np.sqrt(np.max(np.diag(self._covariance)[:2]))
+        if position_spread > options.scan_gate:
+            return False
+        gate = min(options.scan_gate, 3 * (position_spread + options.scan_noise))
+        prior, pose = self._map_from_base, self._map_from_base
+        prior_information = np.linalg.inv(self._covariance)
+        information = prior_information
+        for _ in range(2):
+            map_from_base = transform_from_planar(pose)
+            turned = points @ map_from_base[:2, :2].T
+            seen_from = map_from_base[:2, :2] @ viewpoint + pose[:2]
+            matched, distance, normal = self._outline.match(turned + pose[:2], seen_from, gate)
+            if len(matched) < options.scan_least:
+                return False
+            x, y = turned[matched].T
+            jacobian = np.column_stack([normal, normal[:, 1] * x - normal[:, 0] * y])
+            weight = min(1.0, options.scan_beams / len(matched)) / options.scan_noise**2
+            information = prior_information + weight * jacobian.T @ jacobian
+            step = prior - pose
+            step[2] = wrap_angle(step[2])
+            gradient = prior_information @ step - weight * jacobian.T @ distance
+            pose = pose + np.linalg.solve(information, gradient)
+        self._map_from_base = np.array([pose[0], pose[1], wrap_angle(pose[2])])
+        self._covariance = at_least(np.linalg.inv(information), self._floor)
+        return True
 
     def localisation(self, stamp: float) -> Localisation:
         """map -> odom, and how well base_link is known in map."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-
 from hrl_core.geometry import (
     compose,
     inverse,
@@ -17,6 +16,7 @@ from hrl_core.geometry import (
 from hrl_core.robot import Robot
 from hrl_core.sensed import CameraFrame, Detection, Joints, Localisation, Odometry, Scan
 from hrl_core.site import Site
+
 from hrl_perception.localisation import LocalisationOptions, Localiser, OdometryNoise
 from hrl_perception.markers import MarkerDetector, MarkerOptions
 from hrl_perception.sightings import sight
@@ -33,6 +33,7 @@ class PerceptionOptions:
     odometry: OdometryNoise = field(default_factory=OdometryNoise)
     localisation: LocalisationOptions = field(default_factory=LocalisationOptions)
     tracker: TrackerOptions = field(default_factory=TrackerOptions)
+    match_scans: bool = True  # correct the pose by the scan as well as by markers
 
 
 class Perception:
@@ -40,6 +41,7 @@ class Perception:
 
     def __init__(self, site: Site, robot: Robot, options: PerceptionOptions | None = None):
         options = options or PerceptionOptions()
+        self._options = options
         self._site = site
         self._robot = robot
         self._detector = MarkerDetector(site, options.markers)
@@ -47,6 +49,7 @@ class Perception:
         self._tracker = Tracker(options.odometry, options.tracker)
         self._history: deque[Odometry] = deque()
         self._latest_picture: dict[str, float] = {}
+        self._latest_scan = -np.inf
         self._base_from_tool: np.ndarray | None = None
 
     def reset(self, map_from_base: np.ndarray, covariance: np.ndarray, odometry: Odometry) -> None:
@@ -67,6 +70,9 @@ class Perception:
         self._move(odometry, stamp)
         for frame in sorted(frames, key=lambda frame: (frame.stamp, frame.name)):
             self._look(frame)
+        if scan is not None and self._options.match_scans and scan.stamp > self._latest_scan:
+            self._latest_scan = scan.stamp
+            self._match(scan)
         return self._localiser.localisation(stamp), self._tracker.detections(stamp)
 
     def _start_over(self) -> None:
@@ -74,6 +80,7 @@ class Perception:
         self._tracker.clear()
         self._history.clear()
         self._latest_picture.clear()
+        self._latest_scan = -np.inf
         self._base_from_tool = None
 
     def _move(self, odometry: Odometry, stamp: float) -> None:
@@ -116,6 +123,20 @@ class Perception:
                     continue
             self._tracker.see(sighting)
         self._tracker.check_empty(frame, odom_from_optical)
+
+    def _match(self, scan: Scan) -> None:
+        odom_from_base = self._odom_from_base_at(scan.stamp)
+        if odom_from_base is None:
+            return
+        base_from_lidar = self._robot.lidar.mount.parent_from_sensor()
+        points = scan.points() @ base_from_lidar[:2, :2].T + base_from_lidar[:2, 3]
+        # The scan is of the moment it was taken; the filter is at the present.
+        then = planar_from_transform(odom_from_base)
+        now = planar_from_transform(self._history[-1].odom_from_base)
+        now_from_then = transform_from_planar(compose(invert(now), then))
+        shift = now_from_then[:2, 3]
+        viewpoint = now_from_then[:2, :2] @ base_from_lidar[:2, 3] + shift
+        self._localiser.match(points @ now_from_then[:2, :2].T + shift, viewpoint)
 
     def _notice_hand(self, frame: CameraFrame) -> None:
         """A camera on the hand tells where the hand is."""
