@@ -103,6 +103,40 @@ class Base(Config):
     footprint_radius: float = Field(gt=0)  # m
 
 
+class Capsule(Config):
+    """A collision capsule on a body of the plant's model."""
+
+    body: str
+    ends: tuple[tuple[float, float, float], tuple[float, float, float]]  # m in the body's frame
+    radius: float = Field(gt=0)  # m
+
+
+class Box(Config):
+    """A collision box in the middle of a body of the plant's model."""
+
+    body: str
+    size: tuple[float, float, float]  # m, full extents
+
+
+class PlantModel(Config):
+    """How the plant simulates this robot; a real robot needs none of it."""
+
+    mjcf: str  # <python package>:<file inside it>, or a path
+    base: str  # body that is base_link
+    feet: tuple[str, ...]  # geoms that carry the load, one per leg
+    foot_time_constant: float = Field(gt=0)  # s, of the contact
+    capsules: tuple[Capsule, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    touching: tuple[str, ...]  # bodies whose own collision meshes touch the world
+    not_touching: tuple[str, ...] = ()  # of these, meshes that do not
+    arm_stiffness: float  # N m/rad
+    arm_damping: float  # N m s/rad
+    arm_effort_limit: tuple[float, ...]  # N m, per arm joint
+    gripper_stiffness: float  # N m/rad
+    gripper_damping: float  # N m s/rad
+    gripper_armature: float  # kg m^2
+
+
 class Robot(Config):
     """Everything that the skills and the plant know of one robot."""
 
@@ -113,6 +147,7 @@ class Robot(Config):
     cameras: dict[str, Camera]
     lidar: Lidar
     imu: Mount
+    model: PlantModel | None = None
 
     @property
     def joints(self) -> tuple[str, ...]:

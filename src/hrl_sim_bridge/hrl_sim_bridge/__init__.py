@@ -1,1 +1,1 @@
-"""The test plant: a MuJoCo warehouse with sensors, actuators and faults, as a ROS 2 node."""
+"""The plant: a warehouse and a robot in MuJoCo behind the topics of a real robot."""

@@ -1,0 +1,154 @@
+"""Command -> ctrl: limits, slews, interpolation and the watchdog that stops a base nobody commands."""
+
+import mujoco
+import numpy as np
+from hrl_core.robot import Robot
+from hrl_skills.skill import TICK, Command
+
+WATCHDOG = 0.3  # s without a new velocity command until the base stops
+
+
+class CommandRefused(ValueError):
+    """A command that must not reach the robot: which part, its value, what is allowed."""
+
+
+class BaseDrive:
+    """Velocity command of the base: clipped, slewed, and zero when commands stay away."""
+
+    def __init__(self, robot: Robot, period: float) -> None:
+        self._low = np.array(robot.base.velocity_min)
+        self._high = np.array(robot.base.velocity_max)
+        self._slew = np.array(robot.base.acceleration_max) * period
+        self.reset()
+
+    def reset(self) -> None:
+        self.twist = np.zeros(3)  # m/s, m/s, rad/s in base_link: what the gait is told
+        self._wanted = np.zeros(3)
+        self._expires = 0.0  # s
+
+    def accept(self, twist: np.ndarray, time: float) -> None:
+        """Take a velocity command (3,) m/s, m/s, rad/s given at a time [s]."""
+        self._wanted = np.clip(twist, self._low, self._high)
+        self._expires = time + WATCHDOG
+
+    def stop(self) -> None:
+        """Slow down to a stand."""
+        self._wanted = np.zeros(3)
+
+    def advance(self, time: float) -> np.ndarray:
+        """The slewed command (3,) of the next period."""
+        if time >= self._expires - 1e-9:
+            self._wanted = np.zeros(3)
+        change = self._wanted - self.twist
+        if change.any():
+            self.twist = self.twist + np.minimum(np.maximum(change, -self._slew), self._slew)
+        return self.twist
+
+
+class JointDrive:
+    """Targets of the arm and the gripper, reached along a straight line within one tick."""
+
+    def __init__(self, robot: Robot) -> None:
+        arm = robot.arm
+        self.names = (*arm.joints, arm.gripper_joint)
+        closed_last = sorted((arm.gripper_open, arm.gripper_closed))
+        self._low = np.array([*arm.lower, closed_last[0]])
+        self._high = np.array([*arm.upper, closed_last[1]])
+        self._reach = arm.velocity_limit * TICK  # rad in one tick
+        self.reset(np.zeros(len(self.names)))
+
+    def reset(self, position: np.ndarray) -> None:
+        """Hold a position (n,) rad of arm and gripper."""
+        self.target = np.clip(position, self._low, self._high)
+        self._start = self.target
+        self._goal = self.target
+
+    def accept(self, arm: np.ndarray | None, gripper: float | None) -> None:
+        """Take targets (6,) rad and rad for the end of the coming tick, within the limits."""
+        goal = self._goal.copy()
+        if arm is not None:
+            goal[:-1] = arm
+        if gripper is not None:
+            goal[-1] = gripper
+        self._goal = np.clip(goal, self._low, self._high)
+
+    def hold(self) -> None:
+        """Stay at the present target."""
+        self._goal = self.target
+
+    def begin_tick(self) -> bool:
+        """Start the line of this tick; whether anything will move."""
+        self._start = self.target
+        step = np.clip(self._goal - self._start, -self._reach, self._reach)
+        self.target = self._start + step
+        return bool(step.any())
+
+    def along(self, share: float) -> np.ndarray:
+        """Target (n,) rad at a share 0 to 1 of the tick."""
+        return self._start + share * (self.target - self._start)
+
+
+class Actuators:
+    """Everything between a `Command` and MuJoCo's ctrl, except the gait."""
+
+    def __init__(self, robot: Robot, model: mujoco.MjModel, gait_period: float) -> None:
+        self.base = BaseDrive(robot, gait_period)
+        self.joints = JointDrive(robot)
+        self.legs = _slice([model.actuator(name).id for name in robot.legs.joints])
+        self.arm = _slice([model.actuator(name).id for name in self.joints.names])
+        dofs = [model.joint(name).dofadr[0] for name in robot.arm.joints]
+        self._arm_dofs = _slice(dofs)
+        stiffness = model.actuator_gainprm[self.arm, 0]
+        self._compliance = 1.0 / stiffness[: len(dofs)]  # rad per N m
+        self._arm_size = len(robot.arm.joints)
+
+    def reset(self, arm: np.ndarray) -> None:
+        """Stand, and hold arm and gripper (n,) rad."""
+        self.base.reset()
+        self.joints.reset(arm)
+
+    def accept(self, command: Command, time: float) -> None:
+        """Check and take a command; a refused one leaves the robot holding where it is.
+
+        Raises CommandRefused for a wrong shape or a value that is not finite.
+        """
+        try:
+            twist = _checked("twist", command.twist, (3,), "m/s, m/s, rad/s")
+            arm = _checked("arm", command.arm, (self._arm_size,), "rad")
+            gripper = _checked("gripper", command.gripper, (), "rad")
+        except CommandRefused:
+            self.base.stop()
+            self.joints.hold()
+            raise
+        if twist is not None:
+            self.base.accept(twist, time)
+        self.joints.accept(arm, None if gripper is None else float(gripper))
+
+    def write_arm(self, data: mujoco.MjData, share: float) -> None:
+        """Set the arm's ctrl at a share 0 to 1 of the tick, with its weight taken off the servos.
+
+        Without that feed-forward a stretched arm hangs 3 cm low.
+        """
+        ctrl = self.joints.along(share)
+        ctrl[: self._arm_size] += data.qfrc_bias[self._arm_dofs] * self._compliance
+        data.ctrl[self.arm] = ctrl
+
+
+def _checked(part: str, value, shape: tuple[int, ...], unit: str) -> np.ndarray | None:
+    if value is None:
+        return None
+    array = np.asarray(value, dtype=float)
+    if array.shape != shape:
+        raise CommandRefused(f"command.{part} has shape {array.shape}; allowed is {shape}")
+    if not np.isfinite(array).all():
+        raise CommandRefused(
+            f"command.{part} = {array.tolist()}; allowed are finite values [{unit}]"
+        )
+    return array
+
+
+def _slice(indices: list[int]) -> slice | list[int]:
+    """A slice where the indices run on: views are cheaper than copies."""
+    if indices == list(range(indices[0], indices[0] + len(indices))):
+        return slice(indices[0], indices[0] + len(indices))
+    return indices

@@ -1,0 +1,106 @@
+"""The robot's RGB-D cameras: rendered pictures with noise, and where each camera was."""
+
+import mujoco
+import numpy as np
+from hrl_core.config import ConfigError
+from hrl_core.geometry import transform_from, yaw_of
+from hrl_core.robot import Robot
+from hrl_core.sensed import CameraFrame, Joints
+from hrl_core.site import Site
+
+from hrl_sim_bridge.render import Overview, Renderer, from_above
+from hrl_sim_bridge.robot_model import body_of_link
+from hrl_sim_bridge.sensors import Body, generator
+from hrl_sim_bridge.world import CameraNoise
+
+NOISE_BANK = 1 << 20  # random numbers drawn once; every picture takes a stretch of them
+
+
+class Cameras:
+    """All cameras of one robot; OpenGL starts with the first picture."""
+
+    def __init__(self, robot: Robot, model: mujoco.MjModel, noise: CameraNoise, seed: int) -> None:
+        self._robot, self._model, self._noise, self._seed = robot, model, noise, seed
+        self._renderer: Renderer | None = None
+        self._overview = Overview()
+        self._bank: np.ndarray | None = None
+        self._posed = mujoco.MjData(model)  # for forward kinematics of measured joints
+        self._body = Body(robot, model)
+
+    def check(self, name: str) -> None:
+        """Raise ConfigError for a camera that the robot file lacks."""
+        if name not in self._robot.cameras:
+            raise ConfigError(f"unknown camera {name!r}; known: {sorted(self._robot.cameras)}")
+
+    def frame(self, name: str, data: mujoco.MjData, joints: Joints, tick: int) -> CameraFrame:
+        """Take a picture; `joints` say where the robot believes the camera is."""
+        camera = self._robot.cameras[name]
+        rgb, depth = self._open().rgbd(data, name, camera)
+        rng = generator(self._seed, name, tick)
+        return CameraFrame(
+            stamp=joints.stamp,
+            name=name,
+            rgb=self._noisy_rgb(rgb, rng),
+            depth=self._noisy_depth(depth, camera.max_depth, rng),
+            matrix=camera.matrix(),
+            base_from_optical=self._base_from_link(camera.mount.parent, joints)
+            @ camera.parent_from_optical(),
+        )
+
+    def overview(self, data: mujoco.MjData, map_from_base: np.ndarray) -> np.ndarray:
+        """Picture (h, w, 3) uint8 from behind and above the robot."""
+        view = self._overview.camera(map_from_base, yaw_of(map_from_base))
+        return self._open().picture(data, view, *self._overview.size, skin=True)
+
+    def from_above(self, data: mujoco.MjData, site: Site) -> np.ndarray:
+        """Picture (h, w, 3) uint8 of the whole site."""
+        view, size = from_above(site)
+        renderer = Renderer(self._model, size)
+        try:
+            return renderer.picture(data, view, *size, skin=True)
+        finally:
+            renderer.close()
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _open(self) -> Renderer:
+        if self._renderer is None:
+            sizes = [(c.width, c.height) for c in self._robot.cameras.values()]
+            sizes.append(self._overview.size)
+            self._renderer = Renderer(self._model, tuple(np.max(sizes, axis=0)))
+        return self._renderer
+
+    def _base_from_link(self, link: str, joints: Joints) -> np.ndarray:
+        """Pose (4, 4) of a link in base_link by forward kinematics of the measured joints."""
+        if link == "base_link":
+            return np.eye(4)
+        posed, body = self._posed, self._body
+        posed.qpos[body.root_position] = [0, 0, 0, 1, 0, 0, 0]
+        posed.qpos[body.position] = joints.position
+        mujoco.mj_kinematics(self._model, posed)
+        found = posed.body(body_of_link(self._robot, link))
+        return transform_from(found.xpos.copy(), found.xmat.reshape(3, 3).copy())
+
+    def _random(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Normal random numbers (n,) float32: a random stretch of the bank, for speed."""
+        if self._bank is None:
+            bank = generator(self._seed, "camera", 0)
+            self._bank = bank.standard_normal(NOISE_BANK, dtype=np.float32)
+        start = rng.integers(NOISE_BANK - n)
+        return self._bank[start : start + n]
+
+    def _noisy_rgb(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        noise = self._noise.grey * self._random(rgb.shape[0] * rgb.shape[1], rng)
+        noisy = rgb + noise.reshape(*rgb.shape[:2], 1)
+        return np.clip(noisy, 0, 255, out=noisy).astype(np.uint8)
+
+    def _noisy_depth(
+        self, depth: np.ndarray, max_depth: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        common = 1 + self._noise.depth_common * rng.standard_normal()
+        noise = common + self._noise.depth * self._random(depth.size, rng).reshape(depth.shape)
+        noisy = depth * noise.astype(np.float32)
+        return np.where(depth <= max_depth, noisy, np.float32(0)).astype(np.float32)

@@ -1,0 +1,74 @@
+"""Whether an order was really carried out, by the plant's truth alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hrl_core.geometry import transform_from, transform_from_planar
+from hrl_core.site import Site, Station
+
+from hrl_sim_bridge.trial import Order
+from hrl_sim_bridge.truth import Truth
+
+TARGET_SETBACK = 0.2  # m, target point behind the front edge of a station
+PLACEMENT_LIMIT = 0.05  # m
+UPRIGHT_LIMIT = 0.94  # cosine of the tilt
+SPEED_LIMIT = 0.05  # m/s
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict of the plant, with what it measured."""
+
+    delivered: bool
+    sentence: str
+    placement_error: float  # m, in the plane of the table
+    upright: bool
+    contacts: dict[str, float]  # what the robot bumped into -> largest force N
+    contacts_with_people: int  # gait periods of 0.02 s
+    fell: bool
+
+
+def target_point(station: Station) -> np.ndarray:
+    """Point (3,) m in map on the table where an item with place offset (0, 0) belongs."""
+    map_from_station = transform_from_planar(np.array(station.pose))
+    point = map_from_station @ transform_from((-TARGET_SETBACK, 0.0, station.board_height))
+    return point[:3, 3]
+
+
+def judge(truth: Truth, order: Order, site: Site) -> Judgement:
+    """Judge an order: its item must stand free, upright and at rest within 5 cm of the target."""
+    station = site.station(order.to_station)
+    pose = truth.items[order.item]
+    away = float(np.linalg.norm((pose[:3, 3] - target_point(station))[:2]))
+    up = float(pose[2, 2])
+    on_table = f"station/{station.name}" in truth.supports.get(order.item, ())
+    reasons = []
+    if order.item in truth.touched_items:
+        reasons.append("the robot still touches it")
+    if not on_table:
+        where = ", ".join(truth.supports.get(order.item, ())) or "nothing"
+        reasons.append(f"it stands on {where}, not on {station.name}")
+    if up < UPRIGHT_LIMIT:
+        tilt = np.degrees(np.arccos(np.clip(up, -1, 1)))
+        limit = np.degrees(np.arccos(UPRIGHT_LIMIT))
+        reasons.append(f"it is tilted by {tilt:.0f} deg; allowed are {limit:.0f}")
+    if away > PLACEMENT_LIMIT:
+        reasons.append(
+            f"it is {100 * away:.1f} cm from the target; allowed are {100 * PLACEMENT_LIMIT:.0f}"
+        )
+    if truth.item_speeds[order.item] > SPEED_LIMIT:
+        reasons.append(f"it moves at {truth.item_speeds[order.item]:.2f} m/s")
+    if reasons:
+        sentence = f"{order.item} is not delivered to {station.name}: {'; '.join(reasons)}"
+    else:
+        sentence = f"{order.item} stands on {station.name}, {100 * away:.1f} cm from the target"
+    people = sum(touch.count for name, touch in truth.touches.items() if "- person/" in name)
+    return Judgement(
+        delivered=not reasons,
+        sentence=sentence,
+        placement_error=away,
+        upright=up >= UPRIGHT_LIMIT,
+        contacts={name: touch.force for name, touch in truth.touches.items()},
+        contacts_with_people=people,
+        fell=truth.fallen,
+    )

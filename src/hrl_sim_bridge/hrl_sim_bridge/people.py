@@ -1,0 +1,51 @@
+"""People: they walk to and fro on their route, and stop for the robot."""
+
+import numpy as np
+from hrl_core.robot import Base
+
+from hrl_sim_bridge.trial import Person, point_on
+from hrl_sim_bridge.warehouse import PERSON_RADIUS
+
+STOP_GAP = 0.6  # m between a person and the robot's footprint
+PATIENCE = 3.0  # s; then they turn round, so that nobody waits for ever
+LOOK_AHEAD = 0.3  # m
+
+
+class Walker:
+    """One person on a route."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._length = float(np.linalg.norm(np.diff(person.route, axis=0), axis=1).sum())
+        self._along, self._direction, self._waited = person.begin, 1.0, 0.0
+        if self._along > self._length:
+            self._along, self._direction = 2 * self._length - self._along, -1.0
+
+    @property
+    def position(self) -> np.ndarray:
+        """(2,) m in map."""
+        return point_on(self._person.route, self._along)
+
+    def advance(self, dt: float, base: Base, robot_pose: np.ndarray) -> None:
+        """Walk for dt [s], unless the robot at planar `robot_pose` (3,) is in the way."""
+        ahead = point_on(self._person.route, self._along + LOOK_AHEAD * self._direction)
+        here_gap, ahead_gap = (gap(point, base, robot_pose) for point in (self.position, ahead))
+        if ahead_gap < STOP_GAP and ahead_gap < here_gap:
+            self._waited += dt
+            if self._waited > PATIENCE:
+                self._direction, self._waited = -self._direction, 0.0
+            return
+        self._waited = 0.0
+        self._along += self._direction * self._person.speed * dt
+        if not 0 <= self._along <= self._length:
+            self._along = float(np.clip(self._along, 0, self._length))
+            self._direction = -self._direction
+
+
+def gap(point: np.ndarray, base: Base, robot_pose: np.ndarray) -> float:
+    """Distance [m] from a person at `point` (2,) m to the robot's footprint."""
+    c, s = np.cos(robot_pose[2]), np.sin(robot_pose[2])
+    x = np.array(base.footprint_x)
+    centres = robot_pose[:2] + np.stack([x * c, x * s], axis=-1)
+    nearest = np.linalg.norm(centres - point, axis=1).min()
+    return float(nearest) - base.footprint_radius - PERSON_RADIUS

@@ -1,0 +1,133 @@
+"""Pictures: RGB and depth of the robot's cameras in one pass, and views for people."""
+
+import mujoco
+import numpy as np
+from hrl_core.robot import Camera
+from hrl_core.site import Site
+
+from hrl_sim_bridge.robot_model import HULLS, SCENE, SKIN, TAGS
+
+MAX_GEOMS = 2000
+OVERVIEW_SIZE = (640, 480)  # pixels, width and height
+# Follows from behind and above; never from below a shelf's height.
+OVERVIEW_DISTANCE, OVERVIEW_ELEVATION, OVERVIEW_TURN = 3.6, -32.0, 35.0  # m, degrees, degrees
+MAP_PIXELS_PER_METRE = 80
+
+
+class Renderer:
+    """One OpenGL context for all cameras of a model; close it, or EGL complains at exit."""
+
+    def __init__(self, model: mujoco.MjModel, size: tuple[int, int]) -> None:
+        """size: the largest picture (width, height) in pixels."""
+        width, height = size
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        self._context = mujoco.GLContext(width, height)
+        self._context.make_current()
+        self._set_model(model)
+
+    def _set_model(self, model: mujoco.MjModel) -> None:
+        self._model = model
+        self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
+        self._mjr.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = 0
+        near, far = model.vis.map.znear, model.vis.map.zfar
+        extent = model.stat.extent
+        self._near, self._far = near * extent, far * extent
+        self._options = {True: _options(SCENE, TAGS, SKIN), False: _options(SCENE, TAGS, HULLS)}
+
+    def close(self) -> None:
+        if self._context is not None:
+            self._mjr.free()
+            self._context.free()
+            self._context = None
+
+    def picture(
+        self, data: mujoco.MjData, camera: mujoco.MjvCamera, width: int, height: int, skin: bool
+    ) -> np.ndarray:
+        """RGB picture (h, w, 3) uint8."""
+        rgb = np.empty((height, width, 3), np.uint8)
+        self._render(data, camera, rgb, None, skin)
+        return np.ascontiguousarray(rgb[::-1])
+
+    def rgbd(self, data: mujoco.MjData, camera: str, size: Camera) -> tuple[np.ndarray, np.ndarray]:
+        """RGB (h, w, 3) uint8 and depth (h, w) float32 m along the optical axis, in one pass."""
+        rgb = np.empty((size.height, size.width, 3), np.uint8)
+        buffer = np.empty((size.height, size.width), np.float32)
+        view = mujoco.MjvCamera()
+        view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        view.fixedcamid = self._model.camera(camera).id
+        self._render(data, view, rgb, buffer, skin=False)
+        # Reversed depth: 1 at the near plane, 0 at the far plane, linear in 1 / distance.
+        near, far = np.float32(self._near), np.float32(self._far)
+        depth = near * far / (buffer * (far - near) + near)
+        return rgb[::-1], depth[::-1]
+
+    def _render(self, data, camera, rgb, depth, skin: bool) -> None:
+        self._context.make_current()
+        height, width = rgb.shape[:2]
+        mujoco.mjv_updateScene(
+            self._model,
+            data,
+            self._options[skin],
+            None,
+            camera,
+            mujoco.mjtCatBit.mjCAT_ALL,
+            self._scene,
+        )
+        viewport = mujoco.MjrRect(0, 0, width, height)
+        mujoco.mjr_render(viewport, self._scene, self._mjr)
+        mujoco.mjr_readPixels(rgb, depth, viewport, self._mjr)
+
+
+def follow(target: np.ndarray, yaw: float) -> mujoco.MjvCamera:
+    """Camera behind and above a robot at `target` (3,) m in map that looks along `yaw` [rad]."""
+    camera = mujoco.MjvCamera()
+    camera.type = mujoco.mjtCamera.mjCAMERA_FREE
+    camera.lookat = target
+    camera.distance = OVERVIEW_DISTANCE
+    camera.elevation = OVERVIEW_ELEVATION
+    camera.azimuth = np.degrees(yaw) + OVERVIEW_TURN
+    return camera
+
+
+def from_above(site: Site) -> tuple[mujoco.MjvCamera, tuple[int, int]]:
+    """Camera straight above that sees the whole site, x right and y up, and its picture's size."""
+    camera = mujoco.MjvCamera()
+    camera.type = mujoco.mjtCamera.mjCAMERA_FREE
+    camera.lookat = [site.size[0] / 2, site.size[1] / 2, 0]
+    camera.elevation, camera.azimuth = -90, 90
+    camera.orthographic = 1
+    camera.distance = 20.0
+    width, height = (round((length + 0.4) * MAP_PIXELS_PER_METRE) for length in site.size)
+    return camera, (width, height)
+
+
+class Overview:
+    """Views of a plant for people: a camera that follows the robot, and the map from above."""
+
+    def __init__(self, size: tuple[int, int] = OVERVIEW_SIZE) -> None:
+        self.size = size
+        self._yaw: float | None = None
+
+    def reset(self) -> None:
+        self._yaw = None
+
+    def camera(self, map_from_base: np.ndarray, yaw: float) -> mujoco.MjvCamera:
+        """The following camera; it turns slowly, so that the picture stays calm."""
+        if self._yaw is None:
+            self._yaw = yaw
+        turn = (yaw - self._yaw + np.pi) % (2 * np.pi) - np.pi
+        self._yaw += 0.06 * turn
+        return follow(map_from_base[:3, 3], self._yaw)
+
+
+def _options(*groups: int) -> mujoco.MjvOption:
+    options = mujoco.MjvOption()
+    options.geomgroup[:] = 0
+    for group in groups:
+        options.geomgroup[group] = 1
+    options.sitegroup[:] = 0
+    return options

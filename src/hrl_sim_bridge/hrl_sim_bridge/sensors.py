@@ -1,0 +1,197 @@
+"""State of the plant -> what the robot's sensors say of it.
+
+Every reading draws its noise from a generator of its own, seeded by the trial, the sensor and the
+tick: a reading does not depend on which others were taken.
+"""
+
+import mujoco
+import numpy as np
+from hrl_core.geometry import (
+    compose,
+    invert,
+    planar_from_transform,
+    rotation_from_rpy,
+    transform_from,
+    transform_from_planar,
+)
+from hrl_core.robot import Lidar, Robot
+from hrl_core.sensed import Imu, Joints, Odometry, Scan
+
+from hrl_sim_bridge.robot_model import SCENE, TOOL, body_of_link
+from hrl_sim_bridge.world import ImuNoise, JointNoise, OdometryNoise, ScanNoise
+
+SELF_FILTER = 0.15  # m round the tool: what the hand holds is no obstacle
+STREAMS = ("scan", "joints", "odometry", "imu", "gait", "drift", "camera", "hand_camera")
+
+
+def generator(seed: int, stream: str, tick: int = 0) -> np.random.Generator:
+    """Random numbers of one sensor at one tick of a trial."""
+    return np.random.default_rng([seed, STREAMS.index(stream), tick])
+
+
+class Body:
+    """Where the quantities of the robot lie in MuJoCo's arrays."""
+
+    def __init__(self, robot: Robot, model: mujoco.MjModel) -> None:
+        self.id = model.body(body_of_link(robot, "base_link")).id
+        joints = [model.joint(name) for name in robot.joints]
+        self.position = np.array([joint.qposadr[0] for joint in joints])
+        self.velocity = np.array([joint.dofadr[0] for joint in joints])
+        self.actuator = np.array([model.actuator(name).id for name in robot.joints])
+        root = model.jnt_qposadr[model.body_jntadr[self.id]]
+        self.root_position = slice(root, root + 7)
+        dof = model.jnt_dofadr[model.body_jntadr[self.id]]
+        self.root_linear, self.root_angular = slice(dof, dof + 3), slice(dof + 3, dof + 6)
+
+    def rotation(self, data: mujoco.MjData) -> np.ndarray:
+        """map_from_base rotation (3, 3), of this instant: xmat is one physics step behind."""
+        matrix = np.empty(9)
+        mujoco.mju_quat2Mat(matrix, data.qpos[self.root_position][3:])
+        return matrix.reshape(3, 3)
+
+    def map_from_base(self, data: mujoco.MjData) -> np.ndarray:
+        """Pose (4, 4) of base_link."""
+        return transform_from(data.qpos[self.root_position][:3], self.rotation(data))
+
+    def twist(self, data: mujoco.MjData) -> np.ndarray:
+        """Velocity (3,) vx, vy m/s, wz rad/s in base_link."""
+        velocity = self.rotation(data).T @ data.qvel[self.root_linear]
+        return np.array([velocity[0], velocity[1], data.qvel[self.root_angular][2]])
+
+
+def joints(
+    body: Body, data: mujoco.MjData, noise: JointNoise, rng: np.random.Generator, stamp: float
+) -> Joints:
+    """Encoders and motor currents."""
+    n = len(body.position)
+    return Joints(
+        stamp=stamp,
+        position=data.qpos[body.position] + noise.position * rng.standard_normal(n),
+        velocity=data.qvel[body.velocity] + noise.velocity * rng.standard_normal(n),
+        effort=data.actuator_force[body.actuator] + noise.effort * rng.standard_normal(n),
+    )
+
+
+def imu(
+    body: Body, data: mujoco.MjData, noise: ImuNoise, rng: np.random.Generator, stamp: float
+) -> Imu:
+    """Angular velocity and the direction of up, in base_link."""
+    up = body.rotation(data)[2] + noise.up * rng.standard_normal(3)
+    return Imu(
+        stamp=stamp,
+        angular_velocity=data.qvel[body.root_angular]
+        + noise.angular_velocity * rng.standard_normal(3),
+        up=up / np.linalg.norm(up),
+    )
+
+
+class OdometryDrift:
+    """Visual odometry: distances scaled wrongly, heading on a random walk over the way."""
+
+    def __init__(self, noise: OdometryNoise, seed: int, map_from_base: np.ndarray) -> None:
+        self._noise = noise
+        self._rng = generator(seed, "drift")
+        self._scale = 1 + noise.scale * self._rng.standard_normal()
+        self._last = planar_from_transform(map_from_base)
+        self._odom_from_base = np.zeros(3)  # odom lies where the robot starts
+
+    def advance(self, map_from_base: np.ndarray) -> None:
+        """Take up the way since the last tick; map_from_base (4, 4) is the truth."""
+        now = planar_from_transform(map_from_base)
+        step = compose(invert(self._last), now)
+        self._last = now
+        way = np.hypot(step[0], step[1])
+        step[:2] *= self._scale
+        step[2] += self._noise.yaw * np.sqrt(way) * self._rng.standard_normal()
+        self._odom_from_base = compose(self._odom_from_base, step)
+
+    def read(
+        self, map_from_base: np.ndarray, twist: np.ndarray, rng: np.random.Generator, stamp: float
+    ) -> Odometry:
+        """Height, roll and pitch are felt by legs and IMU and do not drift."""
+        noise = self._noise
+        planar = self._odom_from_base + rng.standard_normal(3) * [
+            noise.position_white,
+            noise.position_white,
+            noise.angle_white,
+        ]
+        yaw_true = transform_from_planar(planar_from_transform(map_from_base))
+        level_from_base = yaw_true[:3, :3].T @ map_from_base[:3, :3]
+        tilt = rotation_from_rpy(*(noise.angle_white * rng.standard_normal(2)), 0.0)
+        height = map_from_base[2, 3] + noise.position_white * rng.standard_normal()
+        odom_from_level = transform_from_planar(planar, height)
+        odom_from_base = odom_from_level @ transform_from((0, 0, 0), tilt @ level_from_base)
+        return Odometry(
+            stamp, odom_from_base, twist + noise.velocity_white * rng.standard_normal(3)
+        )
+
+
+class LidarSensor:
+    """Rings of beams flattened to one planar scan: per azimuth the nearest return in the height band.
+
+    Returns are expressed as horizontal distance in lidar_link. Returns near the floor, above the
+    band and round the tool are filtered out, as the driver of a real scanner does.
+    """
+
+    def __init__(self, robot: Robot, model: mujoco.MjModel) -> None:
+        self._lidar: Lidar = robot.lidar
+        self._mount = robot.lidar.mount.parent_from_sensor()
+        self._tool = model.site(TOOL).id
+        self.angle_increment = 2 * np.pi / robot.lidar.beams
+        azimuths = -np.pi + self.angle_increment * np.arange(robot.lidar.beams)
+        elevations = np.array(robot.lidar.elevations)[:, None]
+        self._flat = np.cos(elevations)  # (rings, 1): slant -> horizontal range
+        self._rays = np.stack(
+            [
+                self._flat * np.cos(azimuths),
+                self._flat * np.sin(azimuths),
+                np.broadcast_to(np.sin(elevations), (len(elevations), len(azimuths))),
+            ],
+            axis=-1,
+        )  # (rings, beams, 3) in lidar_link
+        self._groups = np.zeros(6, np.uint8)
+        self._groups[SCENE] = 1
+        n = self._rays.shape[0] * self._rays.shape[1]
+        self._geoms, self._distances = np.empty(n, np.int32), np.empty(n)
+
+    def ranges(
+        self, model: mujoco.MjModel, data: mujoco.MjData, map_from_base: np.ndarray
+    ) -> np.ndarray:
+        """Ranges without noise (beams,) m; inf: nothing within reach."""
+        lidar = self._lidar
+        map_from_lidar = map_from_base @ self._mount
+        origin = map_from_lidar[:3, 3]
+        rays = self._rays @ map_from_lidar[:3, :3].T
+        reach = lidar.range_max / self._flat.min()
+        mujoco.mj_multiRay(
+            model,
+            data,
+            origin,
+            rays.ravel(),
+            self._groups,
+            True,
+            -1,
+            self._geoms,
+            self._distances,
+            None,
+            len(self._distances),
+            reach,
+        )
+        shape = rays.shape[:2]
+        slant = np.where(self._geoms >= 0, self._distances, np.inf).reshape(shape)
+        hit = np.isfinite(slant)
+        points = origin + np.where(hit, slant, 0)[..., None] * rays
+        low, high = lidar.height_band
+        hit &= (points[..., 2] >= low) & (points[..., 2] <= high)
+        hit &= ((points - data.site_xpos[self._tool]) ** 2).sum(axis=-1) > SELF_FILTER**2
+        flat = np.where(hit, slant * self._flat, np.inf)
+        hit &= (flat >= lidar.range_min) & (flat <= lidar.range_max)
+        return np.where(hit, flat, np.inf).min(axis=0)
+
+    def read(
+        self, ranges: np.ndarray, noise: ScanNoise, rng: np.random.Generator, stamp: float
+    ) -> Scan:
+        """Add noise and dropout to ranges (beams,) m."""
+        noisy = np.maximum(ranges + noise.sd * rng.standard_normal(len(ranges)), 0.0)
+        noisy[rng.random(len(ranges)) < noise.dropout] = np.nan
+        return Scan(stamp, noisy, -np.pi, self.angle_increment, self._lidar.range_max)

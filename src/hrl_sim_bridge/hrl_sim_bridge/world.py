@@ -1,0 +1,248 @@
+"""A world file: the site, what a seed may vary on it, the sensors' noise and the faults."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from hrl_core.config import Config, find_config, load_yaml
+from hrl_core.site import Site
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from hrl_sim_bridge.faults import FaultKind, check_target
+from hrl_sim_bridge.floorplan import clearance, passable
+from hrl_sim_bridge.trial import PASSAGE, Order, PlacedItem, Trial, sample, staging_places
+
+__all__ = ["Order", "PlacedItem", "Trial", "World", "load_world"]
+
+START_CLEARANCE = 0.65  # m from base_link to the nearest solid: the footprint's circle
+
+
+def _ordered(pair: tuple) -> tuple:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the first of {list(pair)} must not be above the second")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Positive = Annotated[tuple[float, float], AfterValidator(_ordered), Field()]
+Count = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=20)], Annotated[int, Field(ge=0, le=20)]],
+    AfterValidator(_ordered),
+]
+
+
+class StartRange(Config):
+    """Where the robot starts."""
+
+    waypoint: str
+    jitter: float = Field(default=0.0, ge=0, le=2)  # m, in x and y
+    turn: float = Field(default=0.0, ge=0, le=3.2)  # rad
+
+
+class StockRange(Config):
+    """Which items stand in which bins, one to a bin, and how."""
+
+    count: Count = (1, 1)
+    items: tuple[str, ...] = ()  # empty: all kinds of the site
+    bins: tuple[str, ...] = ()  # empty: all bins of the site
+    setback: Range = (0.07, 0.16)  # m, item centre behind the front edge
+    turn: float = Field(default=0.26, ge=0, le=3.2)  # rad
+    mass_factor: Range = (1.0, 1.0)  # of the catalogue's mass
+    friction: Range = (0.8, 0.8)
+
+
+class ObstacleRange(Config):
+    """Boxes that stand about."""
+
+    count: Count = (0, 0)
+    width: Range = (0.3, 0.5)  # m
+    height: Range = (0.4, 1.0)  # m
+
+
+class PeopleRange(Config):
+    """People who walk to and fro on routes of waypoints."""
+
+    routes: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
+    probability: float = Field(default=1.0, ge=0, le=1)  # of each route to be walked
+    speed: Range = (0.5, 1.0)  # m/s
+
+
+class OrderRange(Config):
+    """What is ordered and where to."""
+
+    items: tuple[str, ...] = ()  # empty: anything in stock
+    stations: tuple[str, ...] = ()  # empty: all stations of the site
+
+
+class TrialRanges(Config):
+    """What a seed decides."""
+
+    start: StartRange
+    stock: StockRange = StockRange()
+    obstacles: ObstacleRange = ObstacleRange()
+    people: PeopleRange = PeopleRange()
+    orders: OrderRange = OrderRange()
+    floor_friction: Range = (0.8, 0.8)
+
+    def stock_items(self, site: Site) -> list[str]:
+        return list(self.stock.items or site.items)
+
+    def stock_bins(self, site: Site) -> list[str]:
+        return list(self.stock.bins or site.bins)
+
+    def order_items(self, site: Site) -> list[str]:
+        return list(self.orders.items or self.stock_items(site))
+
+    def order_stations(self, site: Site) -> list[str]:
+        return list(self.orders.stations or [station.name for station in site.stations])
+
+
+class ScanNoise(Config):
+    sd: float = Field(default=0.015, ge=0)  # m
+    dropout: float = Field(default=0.005, ge=0, le=1)  # share of the beams
+
+
+class CameraNoise(Config):
+    grey: float = Field(default=2.0, ge=0)  # sd of 255, per pixel
+    depth: float = Field(default=0.005, ge=0)  # sd per metre, per pixel
+    depth_common: float = Field(default=0.0015, ge=0)  # sd per metre, per picture
+
+
+class JointNoise(Config):
+    position: float = Field(default=0.001, ge=0)  # rad
+    velocity: float = Field(default=0.05, ge=0)  # rad/s
+    effort: float = Field(default=0.2, ge=0)  # N m
+
+
+class ImuNoise(Config):
+    angular_velocity: float = Field(default=0.01, ge=0)  # rad/s
+    up: float = Field(default=0.003, ge=0)  # rad
+
+
+class OdometryNoise(Config):
+    """Drift of a legged robot's visual odometry."""
+
+    scale: float = Field(default=0.015, ge=0)  # sd of the error of distances, one draw per trial
+    yaw: float = Field(default=0.02, ge=0)  # rad, sd after 1 m; grows with the root of the way
+    position_white: float = Field(default=0.001, ge=0)  # m
+    angle_white: float = Field(default=0.001, ge=0)  # rad
+    velocity_white: float = Field(default=0.02, ge=0)  # m/s and rad/s
+
+
+class Noise(Config):
+    """Noise of the sensors, standard deviations."""
+
+    scan: ScanNoise = ScanNoise()
+    camera: CameraNoise = CameraNoise()
+    joints: JointNoise = JointNoise()
+    imu: ImuNoise = ImuNoise()
+    odometry: OdometryNoise = OdometryNoise()
+
+
+class PlannedFault(Config):
+    """Something that goes wrong in trials of this world."""
+
+    kind: FaultKind
+    target: str = ""
+    start: float = Field(default=0.0, ge=0)  # s
+    duration: float = Field(default=0.0, ge=0)  # s; 0: for good
+    probability: float = Field(default=1.0, ge=0, le=1)
+
+
+class World(Config):
+    """A whole world file. Lengths m, angles rad, frame map."""
+
+    site: Site
+    trial: TrialRanges
+    noise: Noise = Noise()
+    faults: tuple[PlannedFault, ...] = ()
+
+    @model_validator(mode="after")
+    def _references(self) -> "World":
+        """Every name that is used must exist, and the robot must have room; all errors at once."""
+        errors = [
+            InitErrorDetails(
+                type=PydanticCustomError("reference", "{why}", {"why": why}),
+                loc=location,
+                input=value,
+            )
+            for location, value, why in self._problems()
+        ]
+        if errors:
+            raise ValidationError.from_exception_data("World", errors)
+        return self
+
+    def _problems(self):
+        """Yield (location, value, what is wrong and allowed)."""
+        site, trial = self.site, self.trial
+        lists = {
+            ("trial", "stock", "items"): (trial.stock.items, site.items),
+            ("trial", "stock", "bins"): (trial.stock.bins, site.bins),
+            ("trial", "orders", "items"): (trial.orders.items, trial.stock_items(site)),
+            ("trial", "orders", "stations"): (
+                trial.orders.stations,
+                [station.name for station in site.stations],
+            ),
+            ("trial", "start", "waypoint"): ([trial.start.waypoint], site.waypoints),
+        }
+        for k, route in enumerate(trial.people.routes):
+            lists["trial", "people", "routes", k] = (route, site.waypoints)
+        for location, (names, known) in lists.items():
+            for k, name in enumerate(names):
+                if name not in known:
+                    index = () if location[-1] == "waypoint" else (k,)
+                    yield (*location, *index), name, f"unknown; known: {sorted(known)}"
+        for k, fault in enumerate(self.faults):
+            wrong = check_target(fault.kind, fault.target, site)
+            if wrong:
+                yield ("faults", k, "target"), fault.target, wrong
+        if trial.start.waypoint in site.waypoints:
+            yield from self._lack_of_room()
+
+    def _lack_of_room(self):
+        site, trial = self.site, self.trial
+        for kind in ("shelves", "stations"):
+            for k, place in enumerate(getattr(site, kind)):
+                others = [o for o in self._solids if o.name != place.name]
+                own = next(o for o in self._solids if o.name == place.name)
+                hit = [o.name for o in others if o.distance(own.pose[:2]) < 0.01]
+                if hit:
+                    yield ("site", kind, k, "pose"), place.pose, f"stands inside {hit}"
+        start = np.array(site.waypoints[trial.start.waypoint].pose[:2])
+        room = float(clearance(site, [], start)) - trial.start.jitter
+        if room < START_CLEARANCE:
+            yield (
+                ("trial", "start", "waypoint"),
+                trial.start.waypoint,
+                f"the robot may start {room:.2f} m from a shelf, station or wall; "
+                f"allowed is {START_CLEARANCE} m or more",
+            )
+            return
+        places = np.concatenate([start[None], staging_places(site)])
+        names = ["start", *site.bins, *(station.name for station in site.stations)]
+        reached = passable(site, [], places, PASSAGE)
+        closed = [name for name, ok in zip(names, reached, strict=True) if not ok]
+        if closed:
+            yield (
+                ("site", "shelves"),
+                closed,
+                f"the places in front of these cannot be reached from the start "
+                f"on ways {PASSAGE} m wide",
+            )
+
+    @cached_property
+    def _solids(self):
+        from hrl_sim_bridge.floorplan import solids
+
+        return solids(self.site)
+
+    def sample(self, seed: int) -> Trial:
+        """The trial of a seed: equal for equal world files and seeds."""
+        return sample(self, seed)
+
+
+def load_world(name: str | Path) -> World:
+    """Load config/worlds/<name>.yaml or the file given; raises ConfigError."""
+    return load_yaml(find_config("worlds", str(name)), World)
