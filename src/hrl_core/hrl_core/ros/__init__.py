@@ -1,0 +1,1 @@
+"""What the nodes share; the only part of hrl_core that imports ROS."""

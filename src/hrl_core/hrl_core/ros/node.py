@@ -1,0 +1,219 @@
+"""Base of every node: life cycle, parameters, quality of service, diagnostics, clean end."""
+
+# pyright: basic
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Bool
+
+from hrl_core import topics
+from hrl_core.config import ConfigError
+from hrl_core.ros.parameters import NodeParameters, declare
+from hrl_core.ros.qos import interface, publisher_qos, subscriber_qos
+from hrl_core.topics import Topic
+
+WRONG_INPUT = 2  # exit status: a parameter or a file is wrong
+WAKE_PERIOD = 0.2  # s of wall time; Python sees a signal only when the executor's wait returns
+FAREWELL = 1.0  # s of wall time for the last results to leave
+
+
+class HrlNode(LifecycleNode):
+    """A lifecycle node. `load` (configure) reads and warms, `begin` (activate) starts the work,
+    `halt` (deactivate, shutdown) brings what it drives to a safe state.
+
+    Subclasses name their parameters and use `publish_on`, `subscribe` for topics of
+    hrl_core.topics.
+    """
+
+    parameters_model: type[NodeParameters] = NodeParameters
+
+    def __init__(self, name: str):
+        super().__init__(name, automatically_declare_parameters_from_overrides=True)
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.active = False
+        self.e_stop = False
+        self.failure: Exception | None = None
+        self._wakes = 0
+        self._loaded: list[Callable[[], object]] = []  # what destroys publishers, subscriptions
+        self.parameters = declare(self, self.parameters_model)
+        self.create_timer(WAKE_PERIOD, self._on_wake, clock=self.steady_clock)
+        self._diagnostics = self.publish_on(topics.DIAGNOSTICS)
+        self.subscribe(topics.E_STOP, self._on_e_stop)
+        self._loaded.clear()  # these stay
+
+    # For subclasses
+
+    def load(self) -> None:
+        """Read files, make the core, warm it up. Raises ConfigError for wrong input."""
+
+    def unload(self) -> None:
+        """Give back what `load` made, except publishers and subscriptions."""
+
+    def begin(self) -> None:
+        """Start the work."""
+
+    def halt(self) -> None:
+        """Stop the work and leave everything safe; may be called at any time and twice."""
+
+    def on_e_stop(self) -> None:
+        """The emergency stop was pressed; `e_stop` is true until it is released."""
+
+    def watch(self) -> None:
+        """Called every WAKE_PERIOD of wall time, whatever ROS time does."""
+
+    def status(self) -> tuple[bool, str, dict[str, object]]:
+        """Healthy or not, a sentence, and figures for the diagnostics."""
+        return True, "active" if self.active else "inactive", {}
+
+    def run(self, executor: SingleThreadedExecutor, stopping: Callable[[], bool]) -> None:
+        """The main loop, until `stopping`."""
+        while not stopping():
+            executor.spin_once()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way that should be answered before the node ends."""
+        return False
+
+    # Topics
+
+    def publish_on(self, topic: Topic):
+        made = self.create_publisher(interface(topic.type), topic.name, publisher_qos(topic))
+        self._loaded.append(lambda: self.destroy_publisher(made))
+        return made
+
+    def subscribe(self, topic: Topic, callback: Callable):
+        reliable = self.parameters.reliable_sensors or self.parameters.lockstep
+        qos = subscriber_qos(topic, reliable)
+        made = self.create_subscription(interface(topic.type), topic.name, callback, qos)
+        self._loaded.append(lambda: self.destroy_subscription(made))
+        return made
+
+    # Life cycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._transition(self.load)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = self._transition(self.begin)
+        self.active = result == TransitionCallbackReturn.SUCCESS
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.active = False
+        return self._transition(self.halt)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._transition(self._clean_up)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.active = False
+        return self._transition(self.halt)
+
+    def start_up(self) -> None:
+        """Configure and activate, where `autostart` says so; raises what went wrong."""
+        if not self.parameters.autostart:
+            return
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise self.failure or RuntimeError(f"{transition.__name__} failed")
+
+    def _clean_up(self) -> None:
+        self.unload()
+        while self._loaded:
+            self._loaded.pop()()
+
+    def _transition(self, action: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            action()
+        except ConfigError as error:
+            self.failure = error
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # rclpy would swallow it without a word
+            self.failure = error
+            self.get_logger().error(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    # Callbacks
+
+    def _on_e_stop(self, message: Bool) -> None:
+        pressed, self.e_stop = message.data and not self.e_stop, message.data
+        if pressed:
+            self.get_logger().warning("emergency stop")
+            self.on_e_stop()
+
+    def _on_wake(self) -> None:
+        self.watch()
+        self._wakes += 1
+        if self._wakes % round(1.0 / WAKE_PERIOD) == 0:
+            self._diagnostics.publish(self._diagnosis())
+
+    def _diagnosis(self) -> DiagnosticArray:
+        healthy, message, figures = self.status()
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.OK if healthy else DiagnosticStatus.WARN,
+            name=self.get_fully_qualified_name(),
+            message=message,
+            hardware_id="",
+            values=[KeyValue(key=key, value=str(value)) for key, value in figures.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        return array
+
+
+def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:
+    """Run a node until SIGINT or SIGTERM and return the exit status of the process.
+
+    The context stays valid until the node has halted: rclpy's own signal handlers would end it
+    first, and no stop command could be sent any more.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signals: list[int] = []
+
+    def on_signal(number, frame):
+        signals.append(number)
+        signal.signal(number, signal.default_int_handler)  # a second one does not wait
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    executor = SingleThreadedExecutor()
+    node = None
+    try:
+        node = make()
+        executor.add_node(node)
+        node.start_up()
+        if not signals:
+            node.run(executor, lambda: bool(signals))
+        return 0
+    except ConfigError as error:
+        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr, flush=True)
+        return WRONG_INPUT
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        if node is not None:
+            _end(node, executor)
+        executor.shutdown()
+        rclpy.try_shutdown()
+
+
+def _end(node: HrlNode, executor: SingleThreadedExecutor) -> None:
+    node.active = False
+    node.halt()
+    deadline = time.monotonic() + FAREWELL
+    while node.busy and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.05)
+    node.destroy_node()

@@ -1,0 +1,155 @@
+"""The newest message of every sensor, converted when asked for, and the control ticks they make."""
+
+# pyright: basic
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from hrl_core import topics
+from hrl_core.config import ConfigError
+from hrl_core.geometry import compose, invert, planar_from_transform
+from hrl_core.robot import Robot
+from hrl_core.ros import convert, sensor_convert
+from hrl_core.ros.gate import EPSILON, TickGate
+from hrl_core.ros.node import HrlNode
+from hrl_core.sensed import Localisation, Odometry, Sensed
+
+TICK = 0.1  # s of ROS time, control period
+LATE = 3 * TICK  # s; without joint states for so long, other sensors make the ticks
+PATIENCE = 1.0  # s of wall time; half of what the plant waits for a node
+
+# Message by source; in lockstep a tick needs all of these.
+SOURCES = {
+    "scan": topics.SCAN,
+    "imu": topics.IMU,
+    "joint_states": topics.JOINT_STATES,
+    "odom": topics.ODOMETRY,
+    "pose": topics.POSE,
+    "detections": topics.DETECTIONS,
+}
+
+
+class Senses:
+    """Subscribes to what `sources` names and calls `on_tick(stamp)` once per control tick.
+
+    In lockstep a tick is complete when every source has come with its stamp. Otherwise time
+    belongs to the robot: a tick begins with the first joint states of a new control period.
+    `on_restart` is called when ROS time has gone back: the plant was reset.
+    """
+
+    def __init__(
+        self,
+        node: HrlNode,
+        robot: Robot,
+        on_tick: Callable[[float], None],
+        on_restart: Callable[[], None] = lambda: None,
+        sources: tuple[str, ...] = tuple(SOURCES),
+        patience: float = PATIENCE,
+    ):
+        self._node = node
+        self._robot = robot
+        self._lockstep = node.parameters.lockstep
+        self._on_tick = on_tick
+        self._on_restart = on_restart
+        period = 1.0 / robot.lidar.rate
+        self.gate = TickGate({n: period if n == "scan" else 0.0 for n in sources}, patience)
+        self._messages: dict[str, object] = {}
+        self._converted: dict[str, tuple[object, object]] = {}
+        self._odometry: deque[Odometry] = deque(maxlen=100)  # to find the one of a pose
+        self.heard = time.monotonic()  # wall time of the newest message
+        for name in sources:
+            node.subscribe(SOURCES[name], lambda message, name=name: self._take(name, message))
+
+    def check(self) -> None:
+        """Let a tick begin whose sensors stay away; call it every now and then."""
+        if self._lockstep:
+            if self.gate.opens():
+                self._on_tick(self.gate.opened)
+        elif self.gate.tick > self.gate.opened + LATE:
+            self._tick_at(self.gate.tick)
+
+    @property
+    def stamp(self) -> float:
+        """ROS time [s] of the last tick; -inf before the first."""
+        return self.gate.opened
+
+    @property
+    def silence(self) -> float:
+        """Wall time [s] since the last message of any sensor."""
+        return time.monotonic() - self.heard
+
+    def sensed(self) -> Sensed:
+        """Everything that is known at the last tick."""
+        odometry = self._odometry_now()
+        return Sensed(
+            stamp=self.stamp if np.isfinite(self.stamp) else 0.0,
+            scan=self._get("scan", sensor_convert.scan_from_msg),
+            joints=self._get(
+                "joint_states", lambda m: sensor_convert.joints_from_msg(m, self._robot)
+            ),
+            odometry=odometry,
+            imu=self._get("imu", sensor_convert.imu_from_msg),
+            localisation=self._localisation(),
+            detections=self._get("detections", convert.detections_from_msg) or {},
+        )
+
+    def _take(self, name: str, message) -> None:
+        stamp = convert.seconds(message.header.stamp)
+        before = self._messages.get(name)
+        if before is not None and stamp < convert.seconds(before.header.stamp) - TICK / 2:
+            self._restart()
+        self.heard = time.monotonic()
+        self._messages[name] = message
+        if name == "odom" and (odometry := self._odometry_now()) is not None:
+            self._odometry.append(odometry)
+        self.gate.note(name, stamp)
+        if self._lockstep:
+            if self.gate.opens():
+                self._on_tick(self.gate.opened)
+        elif name == "joint_states" and stamp > self.gate.opened + TICK - 5 * EPSILON:
+            self._tick_at(stamp)
+
+    def _tick_at(self, stamp: float) -> None:
+        self.gate.opened = stamp
+        self._on_tick(stamp)
+
+    def _restart(self) -> None:
+        self._messages.clear()
+        self._converted.clear()
+        self._odometry.clear()
+        self.gate.restart()
+        self._on_restart()
+
+    def _odometry_now(self) -> Odometry | None:
+        return self._get("odom", sensor_convert.odometry_from_msg)
+
+    def _get(self, name: str, conversion: Callable):
+        """The newest of a source, converted once; None: there is none, or it is unusable."""
+        message = self._messages.get(name)
+        if message is None:
+            return None
+        kept = self._converted.get(name)
+        if kept is None or kept[0] is not message:
+            try:
+                kept = (message, conversion(message))
+            except ConfigError as error:
+                self._node.get_logger().error(f"{name}: {error}", throttle_duration_sec=5.0)
+                kept = (message, None)
+            self._converted[name] = kept
+        return kept[1]
+
+    def _localisation(self) -> Localisation | None:
+        """map -> odom from the pose in map and the odometry of the same time."""
+        if not self._odometry:
+            return None
+
+        def localise(message) -> Localisation:
+            stamp = convert.seconds(message.header.stamp)
+            nearest = min(self._odometry, key=lambda o: abs(o.stamp - stamp))
+            odom_from_base = planar_from_transform(nearest.odom_from_base)
+            map_from_base, covariance = convert.planar_pose_from_msg(message.pose)
+            return Localisation(stamp, compose(map_from_base, invert(odom_from_base)), covariance)
+
+        return self._get("pose", localise)

@@ -1,0 +1,291 @@
+"""Action server of one skill: goals in, commands out, bounded and safe.
+
+Parameter `skill` says which. It adds to hrl_skills.runner what only ROS has: cancelling, a second goal, the ends of processes.
+"""
+
+# pyright: basic
+import sys
+from types import coroutine
+
+import yaml
+from hrl_core.config import ConfigError
+from hrl_core.outcomes import Code
+from hrl_core.robot import load_robot
+from hrl_core.ros.convert import progress_msg, result_msg, set_result_pose, stamp_msg
+from hrl_core.ros.node import HrlNode, run_node
+from hrl_core.ros.parameters import RobotParameters
+from hrl_core.ros.qos import interface
+from hrl_core.ros.senses import Senses
+from hrl_core.site import load_site
+from pydantic import Field
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.task import Future
+
+from hrl_core import topics
+from hrl_msgs.msg import Rejection, TickDone
+from hrl_skills.convert import arm_msg, goal_from_request, gripper_msg, result_frame, twist_msg
+from hrl_skills.library import make_skill
+from hrl_skills.policy import POLICIES, load_card
+from hrl_skills.runner import Limits, SkillRunner
+from hrl_skills.shield import Shield
+from hrl_skills.skill import TICK, GoalRejected, Tick
+
+RESULT_KEPT = 900  # s of ROS time; rcl counts from when the goal was accepted
+
+
+class SkillParameters(RobotParameters, Limits):
+    """Parameters of a skill server."""
+
+    skill: str = Field(default="walk", description="which skill: walk, approach, grasp or place")
+    silence: float = Field(
+        default=5.0, gt=0, le=600, description="s of wall time without any sensor: all are lost"
+    )
+
+
+class SkillServer(ActionServer):
+    """Action server that tells a goal's id to the callback that decides on it."""
+
+    goal_id = None
+
+    async def execute(self, taken_data):
+        if "goal" in taken_data:
+            self.goal_id = taken_data["goal"][1].goal_id
+        await super().execute(taken_data)
+
+
+class SkillNode(HrlNode):
+    """One skill as an action server."""
+
+    parameters_model = SkillParameters
+    parameters: SkillParameters
+
+    def __init__(self):
+        super().__init__("skill")
+        self._runner: SkillRunner | None = None
+        self._handle = None  # of the goal that runs
+        self._ended: Future | None = None  # its last Tick
+        self._request = None  # that was accepted
+        self._last: Tick | None = None
+        self._result = ""
+
+    def load(self) -> None:
+        p = self.parameters
+        self._site, self._robot = load_site(p.site), load_robot(p.robot)
+        limits = Limits(**{name: getattr(p, name) for name in Limits.model_fields})
+        skill = make_skill(p.skill, self._site, self._robot)
+        self._runner = SkillRunner(skill, Shield(self._robot), limits)
+        self._twist = self.publish_on(topics.CMD_VEL)
+        self._arm = self.publish_on(topics.ARM)
+        self._gripper = self.publish_on(topics.GRIPPER)
+        self._tick_done = self.publish_on(topics.TICK_DONE)
+        self._rejections = self.publish_on(topics.REJECTIONS)
+        self._senses = Senses(self, self._robot, self._on_tick, self._on_restart)
+        name, kind = topics.DESCRIBE_SKILL
+        self._describe = self.create_service(
+            interface(kind), name.format(skill=p.skill), self._on_describe
+        )
+        self._server = SkillServer(
+            self,
+            interface(topics.ACTIONS[p.skill]),
+            p.skill,
+            execute_callback=self._execute,
+            goal_callback=self._on_goal,
+            cancel_callback=self._on_cancel,
+            result_timeout=RESULT_KEPT,
+        )
+
+    def unload(self) -> None:
+        self._server.destroy()
+        self.destroy_service(self._describe)
+        self._runner = None
+
+    def begin(self) -> None:
+        self.get_logger().info(f"{self.parameters.skill} accepts goals")
+
+    def halt(self) -> None:
+        self._end(Code.SHUTDOWN, f"the {self.parameters.skill} server ends")
+
+    def on_e_stop(self) -> None:
+        self._end(Code.E_STOP, "the emergency stop was pressed")
+
+    def watch(self) -> None:
+        if self._runner is None:
+            return
+        self._senses.check()
+        if self._senses.silence > self.parameters.silence:
+            self._end(Code.SENSOR_LOST, self._silence())
+
+    def status(self) -> tuple[bool, str, dict[str, object]]:
+        if self._runner is None or not self.active:
+            return True, "inactive", {}
+        absent = self._senses.gate.absent
+        silent = self._senses.silence > self.parameters.silence
+        message = "runs a goal" if self.busy else "ready"
+        if absent or silent:
+            message = f"sensors are missing: {absent or 'all'}"
+        figures = {"step": self._runner.steps, "last_result": self._result}
+        return not (absent or silent), message, figures
+
+    @property
+    def busy(self) -> bool:
+        return self._request is not None
+
+    # Goals
+
+    async def _on_goal(self, request) -> GoalResponse:
+        goal_id = self._server.goal_id
+        # The executor hands out goals before sensor messages that came earlier: let it take those.
+        await _other_callbacks()
+        try:
+            self._start(request)
+        except GoalRejected as error:
+            self._reject(goal_id, error.code, str(error))
+            return GoalResponse.REJECT
+        except Exception as error:  # a fault in one skill must not end the process
+            detail = f"{self.parameters.skill}: {type(error).__name__}: {error}"
+            self._reject(goal_id, Code.INTERNAL_ERROR, detail)
+            return GoalResponse.REJECT
+        self._request = request
+        return GoalResponse.ACCEPT
+
+    def _start(self, request) -> None:
+        name = self.parameters.skill
+        if not self.active:
+            raise GoalRejected(Code.NOT_READY, f"{name} is not active; activate it first")
+        if self.busy:
+            raise GoalRejected(Code.NOT_READY, f"{name} already runs a goal; cancel it first")
+        if self.e_stop:
+            raise GoalRejected(Code.E_STOP, "the emergency stop is pressed; release it first")
+        goal = goal_from_request(name, request, self._site)
+        if self._senses.silence > self.parameters.silence:
+            raise GoalRejected(Code.NOT_READY, self._silence())
+        self._runner.start(goal, self._senses.sensed(), request.max_steps)
+
+    def _reject(self, goal_id, code: Code, detail: str) -> None:
+        self.get_logger().warning(f"goal rejected ({code.name}): {detail}")
+        message = Rejection(
+            action=self.parameters.skill, goal_id=goal_id, code=int(code), detail=detail
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._rejections.publish(message)
+
+    async def _execute(self, handle):
+        self._handle, self._ended = handle, Future()
+        if not self._runner.running:  # cancelled or shut down before it began
+            self._ended.set_result(self._last)
+        else:
+            self._on_tick(self._senses.stamp)
+        tick = await self._ended
+        outcome, stamp = tick.outcome, self._senses.stamp
+        duration = self._runner.duration(stamp)
+        result = self._server.action_type.Result()
+        result.result = result_msg(outcome, self._runner.steps, duration, stamp)
+        set_result_pose(
+            result.result, outcome.pose, result_frame(self.parameters.skill, self._request)
+        )
+        self._result = f"{outcome.code.name}: {outcome.detail}"
+        self.get_logger().info(
+            f"ended after {self._runner.steps} steps ({duration:.1f} s): {self._result}"
+        )
+        if outcome.code is Code.CANCELED:
+            handle.canceled()
+        elif outcome.succeeded:
+            handle.succeed()
+        else:
+            handle.abort()
+        self._handle = self._request = None
+        return result
+
+    def _on_cancel(self, handle) -> CancelResponse:
+        if not self._runner.running:
+            return CancelResponse.REJECT  # its result is on the way
+        self._end(Code.CANCELED, "cancelled by the client")
+        return CancelResponse.ACCEPT
+
+    def _on_restart(self) -> None:
+        self._end(Code.SENSOR_LOST, "ROS time went back: the plant was reset")
+
+    # Ticks
+
+    def _on_tick(self, stamp: float) -> None:
+        if self._handle is None or not self._runner.running:
+            return
+        self._send(self._runner.tick(self._senses.sensed()), stamp)
+
+    def _end(self, code: Code, detail: str) -> None:
+        """End the goal from outside, if one runs: stop first, then the result."""
+        if self._runner is not None and self._runner.running:
+            self._send(self._runner.end(code, detail), self._senses.stamp)
+
+    def _send(self, tick: Tick, stamp: float) -> None:
+        """Command, feedback and the end of the tick, in this order."""
+        for publisher, message in (
+            (self._arm, arm_msg(tick.command, self._robot, stamp)),
+            (self._gripper, gripper_msg(tick.command, self._robot, stamp)),
+            (self._twist, twist_msg(tick.command, stamp)),
+        ):
+            if message is not None:
+                publisher.publish(message)
+        runner, ended = self._runner, tick.outcome is not None
+        if self._handle is not None:
+            feedback = self._server.action_type.Feedback()
+            feedback.progress = progress_msg(
+                stamp, runner.steps, runner.max_steps, tick.phase, tick.progress, tick.error
+            )
+            self._handle.publish_feedback(feedback)
+        self._tick_done.publish(
+            TickDone(stamp=stamp_msg(stamp), node=self.parameters.skill, idle=ended)
+        )
+        if ended:
+            self._last = tick
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(tick)
+
+    def _silence(self) -> str:
+        return (
+            f"no sensor was heard for {self._senses.silence:.1f} s of wall time, "
+            f"limit {self.parameters.silence} s"
+        )
+
+    # Description
+
+    def _on_describe(self, request, response):
+        skill = self._runner.skill
+        response.name = self.parameters.skill
+        response.max_steps = skill.max_steps
+        response.rate = 1.0 / TICK
+        response.description = (sys.modules[type(skill).__module__].__doc__ or "").strip()
+        response.preconditions = [
+            line.strip() for line in (type(skill).start.__doc__ or "").splitlines() if line.strip()
+        ]
+        response.outcome_codes = [code.name for code in _codes(self.parameters.skill)]
+        try:
+            card = load_card(POLICIES / self.parameters.skill / "card.yaml")
+        except ConfigError as error:
+            response.card = f"# {error}"
+            return response
+        response.version = card.version
+        response.observation = [f"{p.name}[{p.size}] {p.unit}" for p in card.observation]
+        response.action = [f"{p.name} {p.unit}, {p.low} to {p.high}" for p in card.action]
+        response.card = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False)
+        return response
+
+
+@coroutine
+def _other_callbacks():
+    """Wait until the executor has run what else is ready now."""
+    yield
+
+
+def _codes(skill: str) -> list[Code]:
+    """The outcome codes of a skill: those of every skill, and its own hundred."""
+    own = {"approach": 1, "grasp": 2, "place": 3, "walk": 4}[skill]
+    return [code for code in Code if code // 100 in (0, own)]
+
+
+def main() -> int:
+    return run_node(SkillNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
