@@ -29,7 +29,6 @@ def take_picture(site, robot) -> Callable[..., CameraFrame]:
         marker_poses: list[tuple[int, np.ndarray]],
         *,
         camera: str = "camera",
-        base_from_optical: np.ndarray | None = None,
         stamp: float = 0.0,
         depth_noise: float = 0.003,
         background: float = 6.0,
@@ -39,8 +38,7 @@ def take_picture(site, robot) -> Callable[..., CameraFrame]:
         rng = np.random.default_rng(seed)
         intrinsics = robot.cameras[camera]
         matrix, size = intrinsics.matrix(), (intrinsics.width, intrinsics.height)
-        if base_from_optical is None:
-            base_from_optical = intrinsics.parent_from_optical()
+        base_from_optical = intrinsics.parent_from_optical()
         grey = np.full(size[::-1], 120.0)
         depth = np.full(size[::-1], background)
         for marker_id, base_from_marker in marker_poses:

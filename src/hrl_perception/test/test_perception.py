@@ -16,7 +16,7 @@ from hrl_perception.perception import Perception
 from hrl_perception.sightings import front_patch
 
 HEIGHT = 0.47  # m, base_link above the floor
-MAP_FROM_BASE = np.array([5.55, 4.75, 1.62])  # m, m, rad; in front of shelf B
+MAP_FROM_BASE = np.array([5.55, 5.3, 1.62])  # m, m, rad; in front of shelf B
 ODOM_FROM_BASE = np.array([1.0, -2.0, 0.3])
 
 
@@ -56,14 +56,16 @@ def map_from_item(site) -> np.ndarray:
 
 def test_a_shelf_in_view_tells_where_the_robot_is_and_where_things_are(site, robot, look_at_shelf):
     perception = Perception(site, robot)
-    for step in range(3):
-        odometry = odometry_at(ODOM_FROM_BASE, 0.2 * step)
-        frame = look_at_shelf(MAP_FROM_BASE, 0.2 * step)
-        localisation, detections = perception.update(odometry, [frame], None, None, 0.2 * step)
+    for stamp in (0.0, 0.2):
+        frame = look_at_shelf(MAP_FROM_BASE, stamp)
+        perception.update(odometry_at(ODOM_FROM_BASE, stamp), [frame], None, None, stamp)
+    localisation, detections = perception.update(
+        odometry_at(ODOM_FROM_BASE, 0.3), [], None, None, 0.3
+    )
     error = compose(localisation.map_from_odom, ODOM_FROM_BASE) - MAP_FROM_BASE
     assert np.hypot(error[0], error[1]) < 0.03
     assert abs(wrap_angle(error[2])) < 0.02
-    assert set(detections) == {"B1", "B2", "B3", "can"}
+    assert {"B2", "B3", "can"} <= set(detections)
     base_from_odom = inverse(transform_from_planar(ODOM_FROM_BASE, HEIGHT))
     item_in_base = base_from_odom @ detections["can"].odom_from_object
     expected = inverse(transform_from_planar(MAP_FROM_BASE, HEIGHT)) @ map_from_item(site)
