@@ -102,7 +102,7 @@ class Stepper:
         self._feet_y = geometry.hip_in_base[:, 1] + self.stand_feet[:, 1]
 
         self.phase = np.zeros(n)  # [0, 1)
-        self.walking = np.zeros(n, dtype=bool)
+        self.walking: np.ndarray = np.zeros(n, dtype=bool)
         self.command = np.zeros((n, 3))  # slewed; zero below the rest threshold
         self.last_action = np.zeros((n, ACTION_SIZE))
         self._slewed = np.zeros((n, 3))

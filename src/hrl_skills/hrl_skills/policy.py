@@ -73,7 +73,7 @@ class Training(Config):
     command: str
     seed: int
     steps: pydantic.PositiveInt
-    minutes: pydantic.PositiveFloat
+    minutes: pydantic.NonNegativeFloat
     commit: str | None = None
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hrl_core.robot import load_robot
@@ -34,7 +35,7 @@ GRID = [
 SMALL = [(0.1, 0, 0), (-0.1, 0, 0), (0, 0.1, 0), (0, -0.1, 0)]
 STOPS = [(0.7, 0, 0), (0.9, 0, 0), (-0.4, 0, 0), (0, 0.35, 0), (0, 0, 0.9), (0.5, 0.2, -0.6)]
 
-Row = dict[str, float]
+Row = dict[str, Any]
 
 
 def track_command(rig: GaitRig, command: tuple[float, ...]) -> Row:
@@ -179,9 +180,13 @@ def summarise(results: dict[str, list[Row]], command: str) -> list[Figure]:
     grid, push = results["grid"], results["push"]
     falls = int(sum(row["fell"] for row in push))
     interval = tuple(round(limit, 4) for limit in wilson_interval(falls, len(push)))
-    add("falls per 20 s episode with pushes, payload and moving arm", falls / len(push), len(push))
-    figures[-1] = figures[-1].model_copy(update={"interval": interval})
-    add("falls per 20 s at one command", np.mean([row["fell"] for row in grid]), len(grid))
+    add(
+        "falls per 20 s episode with pushes, payload and moving arm",
+        falls / len(push),
+        len(push),
+        interval,
+    )
+    add("falls per 20 s at one command", _mean(grid, "fell"), len(grid))
     walked = [row for row in grid if not row["fell"]]
     for axis, unit in (("vx", "m/s"), ("vy", "m/s"), ("wz", "rad/s")):
         error = np.sqrt(np.mean([row[f"{axis}_square"] for row in walked]))

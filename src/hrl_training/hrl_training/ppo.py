@@ -36,11 +36,22 @@ class Step(NamedTuple):
 
 
 class VectorEnv(Protocol):
-    num_envs: int
-    observation_size: int
-    critic_size: int
-    action_size: int
-    mirror: Mirror | None
+    """Environments that step together; sizes as in `Step`."""
+
+    @property
+    def num_envs(self) -> int: ...
+
+    @property
+    def observation_size(self) -> int: ...
+
+    @property
+    def critic_size(self) -> int: ...
+
+    @property
+    def action_size(self) -> int: ...
+
+    @property
+    def mirror(self) -> Mirror | None: ...
 
     def reset(self) -> tuple[np.ndarray, np.ndarray]:
         """Start every environment anew: observation (n, d) and critic (n, e)."""

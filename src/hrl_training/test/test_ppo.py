@@ -1,0 +1,141 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hrl_skills.policy import Policy
+from hrl_training.ppo import PPO, ActorCritic, PPOConfig, RunningNorm, Step, generalised_advantages
+
+SMALL = PPOConfig(steps=4096, horizon=8, hidden=(16,), minibatches=2)
+
+
+class Target:
+    """A toy: the action should equal the observation; every fifth step is a time-out or an end."""
+
+    observation_size = 2
+    critic_size = 2
+    action_size = 2
+    mirror = (
+        (np.array([0, 1]), np.array([-1.0, 1.0])),
+        (np.array([0, 1]), np.array([-1.0, 1.0])),
+    )
+
+    def __init__(self, terminates: bool = False, reward: float | None = None) -> None:
+        self.num_envs = 64
+        self.terminates = terminates
+        self.reward = reward
+        self._rng = np.random.default_rng(0)
+        self._age = 0
+
+    def reset(self):
+        return self._observe()
+
+    def step(self, action):
+        error = ((action - self._seen) ** 2).sum(1)
+        reward = -error if self.reward is None else np.full(self.num_envs, self.reward)
+        self._age += 1
+        over = np.full(self.num_envs, self._age % 5 == 0)
+        never = np.zeros(self.num_envs, dtype=bool)
+        terminated, truncated = (over, never) if self.terminates else (never, over)
+        observation, critic = self._observe()
+        return Step(
+            observation,
+            critic,
+            reward.astype(np.float32),
+            terminated,
+            truncated,
+            critic,
+            {"error": float(error.mean())},
+        )
+
+    def _observe(self):
+        self._seen = self._rng.uniform(-1, 1, (self.num_envs, 2)).astype(np.float32)
+        return self._seen, self._seen
+
+
+def test_advantages_agree_with_a_hand_worked_example():
+    rewards = torch.tensor([[1.0], [2.0], [3.0]])
+    values = torch.tensor([[0.5], [1.0], [2.0], [4.0]])
+    alive = torch.tensor([[1.0], [0.0], [1.0]])
+    # gamma 0.5, lambda 0.5
+    # t=2: error 3 + 0.5 * 4 - 2 = 3
+    # t=1: ends: error 2 - 1 = 1, nothing from t=2
+    # t=0: error 1 + 0.5 * 1 - 0.5 = 1; plus 0.25 * 1 = 1.25
+    found = generalised_advantages(rewards, values, alive, 0.5, 0.5)
+    assert found.ravel().tolist() == [1.25, 1.0, 3.0]
+
+
+def test_running_statistics_equal_those_of_all_rows():
+    rows = torch.randn(300, 3) * torch.tensor([1.0, 5.0, 0.1]) + 2
+    norm = RunningNorm(3)
+    for part in rows.split(100):
+        norm.absorb(part)
+    torch.testing.assert_close(norm.mean, rows.mean(0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(norm.variance, rows.var(0, correction=0), atol=1e-3, rtol=1e-3)
+
+
+def test_it_learns_a_toy():
+    ppo = PPO(Target(), replace(SMALL, steps=20_000, learning_rate=1e-2), seed=0)
+    errors = []
+    ppo.train(report=lambda figures: errors.append(figures["error"]))
+    assert errors[-1] < 0.25 * errors[0]
+
+
+@pytest.mark.parametrize(("terminates", "worth"), [(False, 2.0), (True, 1.6125)])
+def test_a_time_out_keeps_its_future_and_an_end_does_not(terminates, worth):
+    # Reward 1 for ever is worth 1 / (1 - 0.5) = 2. With an end after five steps, the mean over
+    # 1 to 5 steps to go, which the observation does not tell, is (1 + 1.5 + ... + 1.9375) / 5.
+    config = replace(SMALL, steps=30_000, discount=0.5, learning_rate=1e-2)
+    ppo = PPO(Target(terminates, reward=1.0), config, seed=0)
+    ppo.train()
+    value = ppo.model.value(2 * torch.rand(500, 2) - 1).mean().item()
+    assert value == pytest.approx(worth, abs=0.05)
+
+
+def test_the_same_seed_gives_the_same_weights():
+    weights = []
+    for _ in range(2):
+        ppo = PPO(Target(), SMALL, seed=3)
+        ppo.train()
+        weights.append(torch.cat([p.detach().ravel() for p in ppo.model.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_the_exported_policy_acts_like_the_trained_one():
+    ppo = PPO(Target(), SMALL, seed=0)
+    ppo.train()
+    observation = torch.randn(9, 2)
+    exported = Policy({name: value.numpy() for name, value in ppo.model.exported().items()})
+    expected = ppo.model.mean(observation).detach().numpy()
+    np.testing.assert_allclose(exported(observation.numpy()), expected, atol=1e-5)
+
+
+def test_a_policy_with_a_mirror_is_symmetric_before_and_after_training():
+    model = ActorCritic(2, 2, 2, Target.mirror, SMALL)
+    with torch.no_grad():
+        for parameter in model.actor.parameters():
+            parameter.normal_()
+    observation = torch.randn(6, 2)
+    flip = torch.tensor([-1.0, 1.0])
+    torch.testing.assert_close(model.mean(observation * flip), model.mean(observation) * flip)
+
+
+def test_training_goes_on_from_a_saved_state():
+    first = PPO(Target(), SMALL, seed=0)
+    first.config = replace(SMALL, steps=2048)
+    first.train()
+    second = PPO(Target(), SMALL, seed=0)
+    second.load_state(first.state())
+    assert second.steps == 2048
+    torch.testing.assert_close(second.model.log_std, first.model.log_std)
+    second.train()
+    assert second.steps == SMALL.steps
+
+
+def test_the_learning_rate_falls_linearly_to_its_final_value():
+    ppo = PPO(Target(), SMALL, seed=0)
+    rates = []
+    ppo.train(report=lambda _: rates.append(ppo.optimiser.param_groups[0]["lr"]))
+    assert rates[0] == SMALL.learning_rate
+    assert rates[-1] == pytest.approx(SMALL.final_learning_rate)
+    assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
