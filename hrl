@@ -190,7 +190,7 @@ set_up() {
   step torch "$(key_of requirements/torch.txt)${HRL_TORCH:-}" "installing torch" install_torch
   step packages "$(key_of src/hrl_bringup/hrl_bringup/ament_links.py src/*/setup.py)" \
     "installing the packages of src/" install_packages
-  step gl "${MUJOCO_GL:-}" "looking for off-screen OpenGL" choose_gl
+  step gl "${MUJOCO_GL:-any}" "looking for off-screen OpenGL" choose_gl
   if [ "$with_ros" = 1 ]; then
     [ -n "$installed_ros" ] || step ros "$(key_of requirements/ros-jazzy.txt)" \
       "installing ROS 2 Jazzy" pip install -r requirements/ros-jazzy.txt
