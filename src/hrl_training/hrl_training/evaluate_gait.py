@@ -107,11 +107,11 @@ def stop_episode(rig: GaitRig, command: tuple[float, ...]) -> Row:
     away = np.linalg.norm(place[:-later] - place[later:], axis=1)
     moving = np.flatnonzero(away > 0.01)
     rest = int(moving[-1]) + 1 if moving.size else 0
-    second = round(1.5 / PERIOD)
+    settled = round(2.0 / PERIOD)
     return {
         "way": float(np.linalg.norm(place[rest] - place[0])),
         "time": rest * PERIOD,
-        "drift": float(np.linalg.norm(place[second:] - place[second], axis=1).max()),
+        "drift": float(np.linalg.norm(place[settled:] - place[settled], axis=1).max()),
     }
 
 
@@ -200,7 +200,9 @@ def summarise(results: dict[str, list[Row]], command: str) -> list[Figure]:
     add("drift after 20 s at rest while the arm moves, mean, m", _mean(stand, "end"), len(stand))
     add("way to rest after a command of zero, largest, m", _worst(stop, "way"), len(stop))
     add("time to rest after a command of zero, largest, s", _worst(stop, "time"), len(stop))
-    add("drift later than 1.5 s after a stop, largest, m", _worst(stop, "drift"), len(stop))
+    add(
+        "drift later than 2 s after a command of zero, largest, m", _worst(stop, "drift"), len(stop)
+    )
     return figures
 
 

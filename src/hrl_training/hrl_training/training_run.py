@@ -44,6 +44,8 @@ class TrainingRun:
             words.append(f"--minutes {self.minutes:g}")
         if self.steps is not None:
             words.append(f"--steps {self.steps}")
+        if self.resume:
+            words.append("--resume")
         return " ".join(words)
 
 

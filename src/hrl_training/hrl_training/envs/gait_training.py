@@ -7,13 +7,13 @@ from hrl_training.ppo import PPOConfig
 from hrl_training.training_run import TrainingRun, save_policy, train_ppo
 
 ENVIRONMENTS = 384
-CONFIG = PPOConfig(steps=8_000_000)
+CONFIG = PPOConfig(steps=5_500_000)
 EPISODE_TICKS = 1000  # the gait itself has no end; this is the length of its episodes in training
 
 LIMITS = (
     "flat floor with friction 0.4 to 1.1; never trained on steps, slopes or compliant ground",
     "commands from -0.6 to 1.0 m/s forward, 0.45 m/s sideways, 1.0 rad/s; more is clipped",
-    "up to 2 kg in the gripper; legs without a load or a pull on the arm in training",
+    "up to 2 kg in the gripper; a pull on the arm was never trained",
     "foot contacts and joint gains of the simulated robot; never run on a real one",
 )
 LICENCE = (
