@@ -5,11 +5,13 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from hrl_core.robot import Robot, load_robot
+from hrl_core.robot import Mount, Robot, load_robot
 from hrl_core.sensed import CameraFrame
 from hrl_core.site import FACE_FROM_MARKER, Site, load_site
 
 SUPERSAMPLING = 4
+# Where these tests look from, wherever the robot file puts its camera.
+MOUNT = Mount(parent="base_link", position=(0.0, 0.22, 0.47), rpy=(0.0, 0.44, -0.2))
 MODULE = 16  # px of a marker's texture per module
 
 
@@ -38,7 +40,7 @@ def take_picture(site, robot) -> Callable[..., CameraFrame]:
         rng = np.random.default_rng(seed)
         intrinsics = robot.cameras[camera]
         matrix, size = intrinsics.matrix(), (intrinsics.width, intrinsics.height)
-        base_from_optical = intrinsics.parent_from_optical()
+        base_from_optical = intrinsics.model_copy(update={"mount": MOUNT}).parent_from_optical()
         grey = np.full(size[::-1], 120.0)
         depth = np.full(size[::-1], background)
         for marker_id, base_from_marker in marker_poses:

@@ -54,11 +54,15 @@ class Cameras:
 
     def from_above(self, data: mujoco.MjData, site: Site) -> np.ndarray:
         """Picture (h, w, 3) uint8 of the whole site."""
-        view, size = from_above(site)
+        view, size, height = from_above(site)
+        settings = self._model.vis.global_
+        usual = settings.fovy, settings.orthographic
         renderer = Renderer(self._model, size)
         try:
+            settings.fovy, settings.orthographic = height, 1
             return renderer.picture(data, view, *size, skin=True)
         finally:
+            settings.fovy, settings.orthographic = usual
             renderer.close()
 
     def close(self) -> None:

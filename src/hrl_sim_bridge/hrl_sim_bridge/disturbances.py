@@ -3,12 +3,13 @@
 import mujoco
 import numpy as np
 from hrl_core.config import ConfigError
+from hrl_core.geometry import transform_from
 from hrl_core.robot import Robot
 from hrl_core.site import Site
 
 from hrl_sim_bridge.faults import Fault, FaultKind, check_target
 from hrl_sim_bridge.robot_model import SCENE, plant_model
-from hrl_sim_bridge.trial import Trial, place_in_bin
+from hrl_sim_bridge.trial import ITEM_GAP, Trial, place_in_bin
 from hrl_sim_bridge.warehouse import AWAY, BARRIER_SIZE, SPARES
 
 SLIPPERY = 0.15  # friction of a wet floor
@@ -74,11 +75,11 @@ class Disturbances:
         if kind is FaultKind.MARKER_OCCLUDED:
             self._cover(fault.target, True)
         if kind is FaultKind.MISSING_ITEM and self._in_stock(fault.target):
-            self._move_item(fault.target, None)
+            self._move_item(fault.target, self._outside(fault.target))
         if kind is FaultKind.MISPLACED_ITEM:
             item, _, bin_name = fault.target.partition("@")
             if self._in_stock(item):
-                self._move_item(item, place_in_bin(self._site, item, bin_name, 0.11, 0.0, 0.0))
+                self._move_item(item, self._free_place(item, bin_name))
         return None
 
     def _end(self, fault: Fault, spare: str | None) -> None:
@@ -94,7 +95,7 @@ class Disturbances:
                 self._move_item(item, self._trial.item(item).map_from_item)
 
     def _in_stock(self, item: str) -> bool:
-        return any(placed.name == item for placed in self._trial.stock)
+        return item in self._trial.item_names
 
     def _mocap(self, body: str) -> np.ndarray:
         return self._data.mocap_pos[self._model.body(body).mocapid[0]]
@@ -151,22 +152,33 @@ class Disturbances:
     def _marker_of(self, name: str) -> int:
         return next(m.id for m in self._site.markers.values() if m.name == name)
 
-    def _move_item(self, name: str, map_from_item: np.ndarray | None) -> None:
-        """Put an item somewhere else, at rest; None: out of the building."""
+    def _outside(self, item: str) -> np.ndarray:
+        """map_from_item (4, 4) of an item that was taken out of the building."""
+        k = list(self._site.items).index(item)
+        height = 0.5 * self._site.item(item).size[2] + ITEM_GAP
+        return transform_from((-1.5, -1.5 - 0.3 * k, height))
+
+    def _free_place(self, item: str, bin_name: str) -> np.ndarray:
+        """map_from_item (4, 4) in a bin, beside what stands there already."""
+        shelf = self._site.shelf_of(bin_name)
+        third = shelf.width / len(shelf.bins) / 3
+        others = [name for name in self._trial.item_names if name != item]
+        taken = np.array([self._data.body(f"item/{name}").xpos for name in others]).reshape(-1, 3)
+        places = [
+            place_in_bin(self._site, item, bin_name, 0.11, aside, 0.0)
+            for aside in (0.0, third, -third)
+        ]
+        room = [np.linalg.norm(taken - p[:3, 3], axis=1).min(initial=np.inf) for p in places]
+        # The middle, unless something is nearer than two items' widths.
+        return places[0] if room[0] > 0.15 else places[int(np.argmax(room))]
+
+    def _move_item(self, name: str, map_from_item: np.ndarray) -> None:
+        """Put an item somewhere else, at rest."""
         joint = self._model.joint(f"item/{name}")
-        geom = self._model.geom(f"item/{name}").id
-        body = self._model.body(f"item/{name}").id
-        gone = map_from_item is None
-        # What is out of the building neither falls nor touches anything.
-        self._model.geom_contype[geom] = self._model.geom_conaffinity[geom] = int(not gone)
-        self._model.body_gravcomp[body] = float(gone)
-        quaternion = np.array([1.0, 0, 0, 0])
-        position = np.array([0.0, 0.0, AWAY])
-        if map_from_item is not None:
-            position = map_from_item[:3, 3]
-            mujoco.mju_mat2Quat(quaternion, map_from_item[:3, :3].ravel())
+        quaternion = np.zeros(4)
+        mujoco.mju_mat2Quat(quaternion, map_from_item[:3, :3].ravel())
         address = joint.qposadr[0]
-        self._data.qpos[address : address + 7] = [*position, *quaternion]
+        self._data.qpos[address : address + 7] = [*map_from_item[:3, 3], *quaternion]
         self._data.qvel[joint.dofadr[0] : joint.dofadr[0] + 6] = 0
 
     def _wet_feet(self) -> None:

@@ -175,7 +175,7 @@ class Plant:
     def truth(self) -> Truth:
         """What is really so, for judge, benchmarks and reports only."""
         self._refresh()
-        names = tuple(placed.name for placed in self.trial.stock)
+        names = self.trial.item_names
         return read_truth(self.time, self._body, self.model, self.data, names, self._watch)
 
     def close(self) -> None:

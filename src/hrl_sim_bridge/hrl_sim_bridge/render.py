@@ -12,6 +12,7 @@ OVERVIEW_SIZE = (640, 480)  # pixels, width and height
 # Follows from behind and above; never from below a shelf's height.
 OVERVIEW_DISTANCE, OVERVIEW_ELEVATION, OVERVIEW_TURN = 3.6, -32.0, 35.0  # m, degrees, degrees
 MAP_PIXELS_PER_METRE = 80
+MAP_CAMERA_HEIGHT = 10.0  # m
 
 
 class Renderer:
@@ -93,16 +94,19 @@ def follow(target: np.ndarray, yaw: float) -> mujoco.MjvCamera:
     return camera
 
 
-def from_above(site: Site) -> tuple[mujoco.MjvCamera, tuple[int, int]]:
-    """Camera straight above that sees the whole site, x right and y up, and its picture's size."""
+def from_above(site: Site) -> tuple[mujoco.MjvCamera, tuple[int, int], float]:
+    """Camera straight above the whole site, its picture's size, and the height shown [m]; y is up.
+
+    It is meant for a model without perspective, whose field of view is that height.
+    """
+    shown = np.array(site.size) + 0.6  # m, walls included
+    width, height = (round(float(length) * MAP_PIXELS_PER_METRE) for length in shown)
     camera = mujoco.MjvCamera()
     camera.type = mujoco.mjtCamera.mjCAMERA_FREE
     camera.lookat = [site.size[0] / 2, site.size[1] / 2, 0]
     camera.elevation, camera.azimuth = -90, 90
-    camera.orthographic = 1
-    camera.distance = 20.0
-    width, height = (round((length + 0.4) * MAP_PIXELS_PER_METRE) for length in site.size)
-    return camera, (width, height)
+    camera.distance = MAP_CAMERA_HEIGHT
+    return camera, (width, height), float(shown[1])
 
 
 class Overview:

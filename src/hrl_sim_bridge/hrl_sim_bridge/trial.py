@@ -78,12 +78,16 @@ class Trial:
     order: Order
     faults: tuple[Fault, ...]
 
+    @property
+    def item_names(self) -> tuple[str, ...]:
+        return tuple(placed.name for placed in self.stock)
+
     def item(self, name: str) -> PlacedItem:
         """The placed item of a name; raises ConfigError with those in stock."""
         for placed in self.stock:
             if placed.name == name:
                 return placed
-        raise ConfigError(f"unknown item {name!r}; in stock: {[p.name for p in self.stock]}")
+        raise ConfigError(f"unknown item {name!r}; in stock: {[*self.item_names]}")
 
 
 def sample(world: World, seed: int) -> Trial:
