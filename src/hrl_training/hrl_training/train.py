@@ -12,6 +12,8 @@ from hrl_training.training_run import TrainingRun
 # Each function takes a TrainingRun and leaves weights.pt and card.yaml in its folder.
 SKILLS = {
     "gait": "hrl_training.envs.gait_training:train",
+    "walk": "hrl_training.navigation_training:train_walk",
+    "approach": "hrl_training.navigation_training:train_approach",
 }
 
 

@@ -1,11 +1,9 @@
 """Approach: the last metres to a standoff pose in front of a shelf or station, among obstacles."""
 
-from typing import ClassVar
-
 import numpy as np
 from hrl_core.geometry import compose, wrap_angle
-from hrl_skills import approach
 
+from hrl_skills import approach
 from hrl_training.envs.planar_env import PlanarEnv
 from hrl_training.envs.planar_plant import AWAY, AWAY_BOX, footprint_clearance
 
@@ -21,15 +19,15 @@ TRIES = 24  # start poses drawn per scene, of which the first free one is taken
 class ApproachEnv(PlanarEnv):
     """The face is the line x = 0, the robot comes from x < 0; the goal faces it at the standoff."""
 
-    max_steps: ClassVar = approach.MAX_STEPS
-    sectors_count: ClassVar = approach.SECTORS
-    forward_max: ClassVar = approach.FORWARD_MAX
-    position_tolerance: ClassVar = approach.POSITION_TOLERANCE
-    yaw_tolerance: ClassVar = float(approach.YAW_TOLERANCE)
-    boxes_max: ClassVar = 10
-    circles_max: ClassVar = 3
-    observation_size: ClassVar = approach.OBSERVATION_SIZE
-    mirror: ClassVar = approach.MIRROR
+    max_steps = approach.MAX_STEPS
+    sectors_count = approach.SECTORS
+    forward_max = approach.FORWARD_MAX
+    position_tolerance = approach.POSITION_TOLERANCE
+    yaw_tolerance = float(approach.YAW_TOLERANCE)
+    boxes_max = 10
+    circles_max = 3
+    observation_size = approach.OBSERVATION_SIZE
+    mirror = approach.MIRROR
 
     def __init__(self, num_envs: int = 256, seed: int = 0, **options) -> None:
         super().__init__(num_envs, seed, **options)

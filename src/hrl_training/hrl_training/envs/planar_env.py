@@ -8,7 +8,7 @@ Episode end: terminated at the goal or by a contact, truncated after the skill's
 
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -41,15 +41,15 @@ SETTLE_NOISE = np.array([0.012, 0.012, 0.025])  # m, m, rad; what coming to rest
 class PlanarEnv(ABC):
     """n robots that step as one; a `VectorEnv` of hrl_training.ppo."""
 
-    max_steps: ClassVar[int]
-    sectors_count: ClassVar[int]
-    forward_max: ClassVar[float | None]
-    position_tolerance: ClassVar[float]  # m
-    yaw_tolerance: ClassVar[float]  # rad
-    boxes_max: ClassVar[int]
-    circles_max: ClassVar[int]
-    observation_size: ClassVar[int]
-    mirror: ClassVar[Mirror | None]
+    max_steps: int
+    sectors_count: int
+    forward_max: float | None
+    position_tolerance: float  # m
+    yaw_tolerance: float  # rad
+    boxes_max: int
+    circles_max: int
+    observation_size: int
+    mirror: Mirror | None
     action_size = 3
 
     def __init__(self, num_envs: int = 256, seed: int = 0, robot: Robot | None = None) -> None:
@@ -98,6 +98,7 @@ class PlanarEnv(ABC):
     def _near_goal(self) -> np.ndarray:
         """Where (n,) the skill would stop steering, by its estimates."""
 
+    @abstractmethod
     def _drift(self) -> None:
         """Let the error of the goal's estimate change, and people walk."""
 
@@ -159,7 +160,7 @@ class PlanarEnv(ABC):
 
     def _good_after_rest(self) -> np.ndarray:
         """Whether (n,) robots would stand within the tolerances after coming to rest."""
-        rest = self.plant.velocity * COAST
+        rest = self.plant.mean_velocity * COAST
         rest += self.rng.normal(size=rest.shape) * SETTLE_NOISE
         left = compose(invert(rest), self.goal_in_base(estimated=False))
         near = np.hypot(left[:, 0], left[:, 1]) < self.position_tolerance
@@ -226,8 +227,6 @@ class PlanarEnv(ABC):
 
 class PlanarGym(gymnasium.Env):
     """One robot of a PlanarEnv with the interface of gymnasium."""
-
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(self, make: type[PlanarEnv]) -> None:
         self._make = make

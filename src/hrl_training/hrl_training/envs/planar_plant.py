@@ -46,7 +46,7 @@ def ray_ranges(
 def footprint_clearance(
     pose: np.ndarray, boxes: np.ndarray, circles: np.ndarray, footprint_x: np.ndarray, radius: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distance (n,) m of the footprint at poses (n, 3) from boxes and from circles; < 0: contact."""
+    """Distance (n,) m of the footprint at poses (n, 3) from boxes and circles; < 0: contact."""
     x = pose[:, 0, None] + np.cos(pose[:, 2, None]) * footprint_x
     y = pose[:, 1, None] + np.sin(pose[:, 2, None]) * footprint_x
     side = boxes[:, None]
@@ -60,7 +60,7 @@ def footprint_clearance(
 
 
 class PlanarPlant:
-    """n robots that answer velocity commands as the identified gait does, each a little different."""
+    """n robots that answer velocity commands as the identified gait does, each a bit different."""
 
     def __init__(self, n: int, response: GaitResponse, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -72,7 +72,7 @@ class PlanarPlant:
         self._correlation = np.array([axis.noise_correlation for axis in axes])
         self.pose = np.zeros((n, 3))  # m, m, rad
         self.velocity = np.zeros((n, 3))  # m/s, m/s, rad/s in base_link
-        self._mean_velocity = np.zeros((n, 3))  # without the sway
+        self.mean_velocity = np.zeros((n, 3))  # of the body, without its sway
         self._sway = np.zeros((n, 3))
         self._alphas = np.tile(self._alpha, (n, 1))
         self._gains = np.tile(self._gain, (n, 1))
@@ -83,7 +83,7 @@ class PlanarPlant:
         """Put robots at rest at poses (len(rows), 3), with a fresh draw of their response."""
         shape = (len(rows), 3)
         self.pose[rows] = pose
-        for array in (self.velocity, self._mean_velocity, self._sway, self._commands):
+        for array in (self.velocity, self.mean_velocity, self._sway, self._commands):
             array[rows] = 0.0
         spread = self._rng.uniform(0.75, 1.25, shape)
         self._alphas[rows] = np.clip(self._alpha * spread, 0.1, 0.95)
@@ -97,10 +97,10 @@ class PlanarPlant:
         self._commands[:, 1:] = self._commands[:, :-1].copy()
         self._commands[:, 0] = command
         answered = np.take_along_axis(self._commands, self._delays[:, None], axis=1)[:, 0]
-        self._mean_velocity += self._alphas * (self._gains * answered - self._mean_velocity)
+        self.mean_velocity += self._alphas * (self._gains * answered - self.mean_velocity)
         white = self._rng.normal(size=(n, 3)) * self._noise * np.sqrt(1 - self._correlation**2)
         self._sway = self._correlation * self._sway + white
-        self.velocity = self._mean_velocity + self._sway
+        self.velocity = self.mean_velocity + self._sway
         yaw = self.pose[:, 2] + 0.5 * PERIOD * self.velocity[:, 2]
         c, s = np.cos(yaw), np.sin(yaw)
         self.pose[:, 0] += PERIOD * (c * self.velocity[:, 0] - s * self.velocity[:, 1])

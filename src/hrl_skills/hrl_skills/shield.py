@@ -1,0 +1,166 @@
+"""The shield between skills and `cmd_vel`: no command may bring the footprint near an obstacle.
+
+For each candidate command it predicts how the gait would follow that command for one tick and
+then brake, and it passes the first candidate on whose way every scan point keeps its distance.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hrl_core.robot import Robot
+from hrl_core.sensed import Scan
+
+from hrl_skills.skill import TICK
+from hrl_skills.steering import PENDING
+
+# Shares of vx, vy, wz that are tried in turn: slower, without turning, without driving, stop.
+CANDIDATES = np.array(
+    [
+        [1.0, 1.0, 1.0],
+        [0.6, 0.6, 1.0],
+        [1.0, 1.0, 0.0],
+        [0.3, 0.3, 1.0],
+        [0.0, 1.0, 1.0],
+        [1.0, 0.0, 1.0],
+        [0.5, 0.5, 0.0],
+        [0.0, 0.0, 1.0],
+        [0.0, 0.0, 0.4],
+        [0.0, 0.0, 0.0],
+    ]
+)
+FAR = 1e3  # m, coordinate of a point that is not there
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShieldConfig:
+    """How the gait answers and how near anything may come."""
+
+    margin: float = 0.04  # m, between the footprint's circles and any scan point
+    inside: float = 0.03  # m; points deeper in the footprint are the robot's own arm or item
+    reach: float = 1.1  # m; points further from the footprint cannot matter before the next scan
+    response: tuple[float, float, float] = (0.4, 0.45, 0.7)  # share per tick of vx, vy, wz
+    delay: tuple[int, int, int] = (2, 2, 0)  # ticks, at most PENDING
+    checked: tuple[int, ...] = (2, 4, 7, 10, 14)  # ticks ahead at which the footprint is compared
+    velocity_noise: float = 0.05  # m/s, rad/s; a measured velocity below it counts as standing
+    scan_max_age: float = 0.35  # s
+    valid_beams: float = 0.5  # share of the beams that must have measured
+
+
+class Shield:
+    """Batched over n robots; the footprint and the braking come from the robot file."""
+
+    def __init__(self, robot: Robot, config: ShieldConfig | None = None) -> None:
+        self.config = config or ShieldConfig()
+        self._circles = np.array(robot.base.footprint_x, np.float32)
+        self._radius = robot.base.footprint_radius
+        self._slew = np.array(robot.base.acceleration_max) * TICK
+        lidar = robot.lidar.mount
+        self._base_from_lidar = np.array(lidar.position[:2], np.float32)
+
+    def usable(self, scan: Scan | None, now: float) -> bool:
+        """Whether a scan is young and whole enough to walk by."""
+        if scan is None or now - scan.stamp > self.config.scan_max_age:
+            return False
+        measured = ~np.isnan(scan.ranges)
+        return bool(measured.mean() >= self.config.valid_beams)
+
+    def points_in_base(self, scan: Scan) -> np.ndarray:
+        """Hits of a scan in base_link (m, 2) m."""
+        return scan.points() + self._base_from_lidar
+
+    def clearance(self, points: np.ndarray) -> np.ndarray:
+        """Distance of points (..., 2) in base_link from the footprint, negative inside: (...) m."""
+        x = points[..., 0, None] - self._circles
+        y = points[..., 1, None]
+        return np.sqrt((x * x + y * y).min(-1)) - self._radius
+
+    def protect(
+        self, command: np.ndarray, pending: np.ndarray, velocity: np.ndarray, points: np.ndarray
+    ) -> np.ndarray:
+        """The command (n, 3) or the nearest candidate that keeps clear of the points.
+
+        `pending` (n, PENDING, 3): commands sent before, newest first; `velocity` (n, 3) measured;
+        `points` (n, m, 2) in base_link, FAR where there is none. Anything not finite stops.
+        """
+        command = np.where(np.isfinite(command).all(-1, keepdims=True), command, 0.0)
+        result = command.copy()
+        points = np.asarray(points, np.float32)
+        now = self.clearance(points)
+        own = now < -self.config.inside
+        near = (now < self.config.reach) & ~own
+        rows = np.flatnonzero(near.any(1))
+        if not len(rows):
+            return result
+        # Only the points that count, packed to the left, so that the arrays stay small.
+        count = near[rows].sum(1)
+        packed = np.argsort(~near[rows], axis=1, kind="stable")[:, : count.max()]
+        points = np.take_along_axis(points[rows], packed[..., None], 1)
+        present = np.arange(count.max()) < count[:, None]
+        points = np.where(present[..., None], points, FAR)
+        # A point that is closer than the margin already may only come no closer.
+        needed = np.minimum(self.clearance(points), self.config.margin)
+
+        spare_best = np.full(len(rows), -np.inf)
+        undecided = np.arange(len(rows))
+        for shares in CANDIDATES:
+            if not len(undecided):
+                break
+            active = rows[undecided]
+            candidate = self._next(command[active] * shares, pending[active, 0])
+            if (shares == 1).all():
+                candidate = command[active]
+            spare = self._spare(
+                candidate, pending[active], velocity[active], points[undecided], needed[undecided]
+            )
+            better = spare > spare_best[undecided] + 1e-4
+            result[active[better]] = candidate[better]
+            spare_best[undecided] = np.maximum(spare_best[undecided], spare)
+            undecided = undecided[spare < 0]
+        return result
+
+    def _next(self, wanted: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """What the gait's slew limits make of a command (n, 3) after the last one."""
+        return last + np.clip(wanted - last, -self._slew, self._slew)
+
+    def _spare(
+        self,
+        command: np.ndarray,
+        pending: np.ndarray,
+        velocity: np.ndarray,
+        points: np.ndarray,
+        needed: np.ndarray,
+    ) -> np.ndarray:
+        """Smallest clearance beyond the needed one (n,) m if the command is given, then braking."""
+        spare = np.full(len(command), np.inf)
+        for pose in self._braking_poses(command, pending, velocity):
+            c, s = np.cos(pose[:, 2, None]), np.sin(pose[:, 2, None])
+            x, y = points[..., 0] - pose[:, 0, None], points[..., 1] - pose[:, 1, None]
+            moved = np.stack([c * x + s * y, -s * x + c * y], -1)
+            spare = np.minimum(spare, (self.clearance(moved) - needed).min(1))
+        return spare
+
+    def _braking_poses(
+        self, command: np.ndarray, pending: np.ndarray, velocity: np.ndarray
+    ) -> list[np.ndarray]:
+        """Base poses (n, 3) in the present base_link frame, at the ticks of `checked`."""
+        config = self.config
+        response = np.array(config.response)
+        velocity = np.where(np.abs(velocity) < config.velocity_noise, 0.0, velocity)
+        queue = [pending[:, k] for k in reversed(range(PENDING))] + [command]  # oldest first
+        pose = np.zeros_like(velocity)
+        poses = []
+        for tick in range(config.checked[-1]):
+            answered = np.stack(
+                [queue[PENDING + tick - delay][:, axis] for axis, delay in enumerate(config.delay)],
+                axis=1,
+            )
+            velocity = velocity + response * (answered - velocity)
+            yaw = pose[:, 2] + 0.5 * TICK * velocity[:, 2]
+            c, s = np.cos(yaw), np.sin(yaw)
+            vx, vy = velocity[:, 0], velocity[:, 1]
+            step = np.stack([c * vx - s * vy, s * vx + c * vy, velocity[:, 2]], 1)
+            pose = pose + TICK * step
+            queue.append(self._next(np.zeros_like(command), queue[-1]))
+            if tick + 1 in config.checked:
+                poses.append(pose.astype(np.float32))
+        return poses

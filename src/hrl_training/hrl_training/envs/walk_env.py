@@ -1,0 +1,195 @@
+"""Walk: to a pose up to 15 m away through a warehouse with people, arriving at rest."""
+
+import numpy as np
+from hrl_core.geometry import compose, invert, wrap_angle
+from hrl_skills.planner import CARROT_HOPS
+
+from hrl_skills import walk
+from hrl_training.envs.planar_env import PlanarEnv
+from hrl_training.envs.planar_plant import AWAY, footprint_clearance
+from hrl_training.envs.walk_layouts import BOXES, cells_of, layouts_of, pose_before_face
+
+PEOPLE = 4
+PERSON_RADIUS = 0.25  # m
+PERSON_SPEED = (0.3, 1.1)  # m/s
+HALT_GAP = (0.2, 0.5)  # m, at which a person who walks towards the robot halts
+START_AT_FACE = 0.3  # share of starts close to a shelf, where a grasp or place ended
+DISTANCE = (0.5, 15.0)  # m, from start to goal
+LOCALISATION_BIAS = np.array([0.03, 0.03, 0.015])  # m, m, rad
+LOCALISATION_STEP = np.array([0.004, 0.004, 0.002])  # m, m, rad per tick
+TRIES = 40
+
+
+class WalkEnv(PlanarEnv):
+    """Each environment takes one of the layouts and one of its goals."""
+
+    max_steps = walk.MAX_STEPS
+    sectors_count = walk.SECTORS
+    forward_max = None
+    position_tolerance = walk.POSITION_TOLERANCE
+    yaw_tolerance = float(walk.YAW_TOLERANCE)
+    boxes_max = BOXES
+    circles_max = PEOPLE
+    observation_size = walk.OBSERVATION_SIZE
+    mirror = walk.MIRROR
+
+    def __init__(
+        self, num_envs: int = 256, seed: int = 0, *, layout_seed: int = 0, **options
+    ) -> None:
+        self.layouts = layouts_of(layout_seed)
+        super().__init__(num_envs, seed, **options)
+        self._which = np.zeros(num_envs, int)  # goal, and by it the layout
+        self._bias = np.zeros((num_envs, 3))
+        self._wander = np.zeros((num_envs, 3))
+        self._heading = np.zeros((num_envs, PEOPLE))
+        self._speed = np.zeros((num_envs, PEOPLE))
+        self._gap = np.zeros((num_envs, PEOPLE))
+        self._halted = np.zeros((num_envs, PEOPLE))  # s
+        self._hops = np.full(num_envs, CARROT_HOPS)
+
+    def _place(self, rows: np.ndarray) -> np.ndarray:
+        start = np.stack([self._draw_start(row) for row in rows])
+        self.goal[rows] = self.layouts.goals[self._which[rows]]
+        m = len(rows)
+        self._bias[rows] = self.rng.normal(size=(m, 3)) * LOCALISATION_BIAS
+        self._wander[rows] = 0.0
+        self.goal_error[rows] = self._bias[rows]
+        self._halted[rows] = 0.0
+        self._hops[rows] = self.rng.integers(CARROT_HOPS - 1, CARROT_HOPS + 2, m)
+        self._draw_people(rows, start)
+        return start
+
+    def _draw_start(self, row: int) -> np.ndarray:
+        rng, layouts = self.rng, self.layouts
+        nobody = np.full((1, 0, 3), AWAY)
+        while True:
+            which = int(rng.integers(len(layouts.goals)))
+            boxes = layouts.boxes[which // layouts.goals_each]
+            goal = layouts.goals[which]
+            for _ in range(TRIES):
+                at_face = rng.random() < START_AT_FACE
+                if at_face:
+                    pose = pose_before_face(rng, boxes[4:], rng.uniform(0.70, 0.85))
+                    pose[2] += rng.normal(0.0, 0.05)
+                else:
+                    away, bearing = rng.uniform(*DISTANCE), rng.uniform(-np.pi, np.pi)
+                    pose = np.array(
+                        [
+                            goal[0] + away * np.cos(bearing),
+                            goal[1] + away * np.sin(bearing),
+                            rng.uniform(-np.pi, np.pi),
+                        ]
+                    )
+                if not (0 < pose[:2]).all() or np.hypot(*(pose - goal)[:2]) > DISTANCE[1]:
+                    continue
+                cell = cells_of(pose[:2])
+                if not 0.3 < layouts.distance[which, cell[0], cell[1]] < 25.0:
+                    continue
+                clear = footprint_clearance(
+                    pose[None], boxes[None], nobody, self.footprint_x, self.radius
+                )[0][0]
+                if clear > (0.04 if at_face else 0.1):
+                    self._which[row], self.boxes[row] = which, boxes
+                    return pose
+
+    def _draw_people(self, rows: np.ndarray, start: np.ndarray) -> None:
+        rng, m = self.rng, len(rows)
+        self.circles[rows] = AWAY
+        self.circles[rows, :, 2] = PERSON_RADIUS
+        present = np.arange(PEOPLE) < rng.integers(0, PEOPLE + 1, m)[:, None]
+        layout = self._which[rows] // self.layouts.goals_each
+        # Around the middle of the way, where they matter.
+        middle = 0.5 * (start[:, None, :2] + self.goal[rows][:, None, :2])
+        place = middle + rng.normal(0.0, 3.0, (m, PEOPLE, 2))
+        cell = cells_of(place)
+        free = self.layouts.clear[layout[:, None], cell[..., 0], cell[..., 1]] > 0.45
+        far = np.hypot(*np.moveaxis(place - start[:, None, :2], -1, 0)) > 1.8
+        inside = (place > 0.4).all(-1)
+        used = present & free & far & inside
+        self.circles[rows, :, :2] = np.where(used[..., None], place, AWAY)
+        self._speed[rows] = rng.uniform(*PERSON_SPEED, (m, PEOPLE))
+        self._heading[rows] = rng.uniform(-np.pi, np.pi, (m, PEOPLE))
+        self._gap[rows] = rng.uniform(*HALT_GAP, (m, PEOPLE))
+
+    def _drift(self) -> None:
+        n = self.num_envs
+        self._wander += self.rng.normal(size=(n, 3)) * LOCALISATION_STEP
+        self._wander *= 0.98
+        self.goal_error = self._bias + self._wander
+        self._people_walk()
+
+    def _people_walk(self) -> None:
+        """They keep to free floor, halt before the robot, and turn away when they waited long."""
+        rng = self.rng
+        place = self.circles[..., :2]
+        present = place[..., 0] < 0.5 * AWAY
+        direction = np.stack([np.cos(self._heading), np.sin(self._heading)], -1)
+        ahead = place + 0.1 * self._speed[..., None] * direction
+        cell = cells_of(ahead)
+        layout = self._which // self.layouts.goals_each
+        wall = self.layouts.clear[layout[:, None], cell[..., 0], cell[..., 1]] < 0.35
+        pose = self.plant.pose
+        c, s = np.cos(pose[:, 2, None]), np.sin(pose[:, 2, None])
+        centres = np.stack([c, s], -1) * self.footprint_x[:, None] + pose[:, None, :2]
+        offset = centres[:, None] - place[:, :, None]
+        gap = np.hypot(offset[..., 0], offset[..., 1]) - self.radius - PERSON_RADIUS
+        towards = (offset * direction[:, :, None]).sum(-1) > 0
+        halt = ((gap < self._gap[..., None]) & towards).any(-1)
+        self._halted = np.where(halt, self._halted + 0.1, 0.0)
+        turn = wall | (rng.random(wall.shape) < 0.01)
+        turn |= (self._halted > 1.5) & (rng.random(wall.shape) < 0.2)
+        fresh = rng.uniform(-np.pi, np.pi, wall.shape)
+        swayed = self._heading + rng.normal(0.0, 0.05, wall.shape)
+        self._heading = np.where(turn, fresh, swayed)
+        moves = present & ~wall & ~halt
+        self.circles[..., :2] = np.where(moves[..., None], ahead, place)
+
+    def _observe(self) -> np.ndarray:
+        # The planner works in the same odometry as the robot, so the carrot has the goal's error.
+        carrot = self.layouts.carrots(self._which, self.plant.pose[:, :2], self._hops)
+        error = self.goal_error[:, :2]
+        estimated = np.concatenate([carrot + 0.5 * error, np.zeros((self.num_envs, 1))], axis=1)
+        goal = self.goal_in_base()
+        carrot_in_base = compose(invert(self.plant.pose), estimated)[:, :2]
+        close = np.hypot(goal[:, 0], goal[:, 1]) < 1.0
+        carrot_in_base = np.where(close[:, None], goal[:, :2], carrot_in_base)
+        return walk.observe(
+            goal,
+            carrot_in_base,
+            self.measured_velocity,
+            self.steering.command,
+            self.steering.previous,
+            self.sectors,
+            self.sectors_before,
+        )
+
+    def _near_goal(self) -> np.ndarray:
+        return walk.near_goal(self.goal_in_base(), self.measured_velocity)
+
+    def _errors(self) -> tuple[np.ndarray, np.ndarray]:
+        left = self.goal - self.plant.pose
+        return np.hypot(left[:, 0], left[:, 1]), np.abs(wrap_angle(left[:, 2]))
+
+    def _remaining(self) -> np.ndarray:
+        distance, yaw = self._errors()
+        way = self.layouts.left(self._which, self.plant.pose[:, :2])
+        # The grid is too coarse for the last metre; there the straight line counts.
+        blend = np.clip(distance - 0.5, 0.0, 1.0)
+        way = blend * way + (1 - blend) * distance
+        return way + 0.5 * yaw * np.exp(-((distance / 1.0) ** 2))
+
+    def _rewards(self, clearance: np.ndarray, near_people: np.ndarray) -> dict[str, np.ndarray]:
+        distance, yaw = self._errors()
+        command = self.steering.command
+        near = np.exp(-((distance / 0.25) ** 2) - (yaw / 0.25) ** 2)
+        speed = np.sqrt((command**2 * [1.0, 1.0, 0.3]).sum(1))
+        far = np.clip(distance - 1.0, 0.0, 1.0)
+        return {
+            "time": np.full(self.num_envs, -0.012),
+            "near": 0.02 * near,
+            "calm": -0.03 * near * speed,
+            "sideways": -far
+            * (0.02 * np.abs(command[:, 1]) + 0.01 * np.maximum(-command[:, 0], 0)),
+            "distance": -0.06 * np.clip(1 - clearance / 0.2, 0, 1),
+            "people": -0.12 * np.clip(1 - near_people / 0.6, 0, 1),
+        }
