@@ -64,14 +64,17 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 # --- system packages ---------------------------------------------------------------------------
 
+gl_packages="libegl1 libgl1-mesa-dri libopengl0"
+
 has_software_gl() {
   local libraries
   libraries=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p)
   case $libraries in
     *libOSMesa.so*) return 0 ;;
-    *libEGL_mesa.so* | *libEGL_nvidia.so*) [[ $libraries == *libEGL.so.1* ]] ;;
+    *libEGL_mesa.so* | *libEGL_nvidia.so*) ;;
     *) return 1 ;;
   esac
+  [[ $libraries == *libEGL.so.1* && ($libraries == *libOpenGL.so.0* || $libraries == *libGL.so.1*) ]]
 }
 
 missing_system_packages() {
@@ -81,7 +84,7 @@ missing_system_packages() {
   [ -e "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] ||
     echo "python$version-dev"
   command -v c++ >/dev/null || echo g++
-  has_software_gl || echo libegl1 libgl1-mesa-dri
+  has_software_gl || echo "$gl_packages"
 }
 
 apt_as() { # the prefix with which apt-get may be called, or a failure
@@ -172,7 +175,7 @@ with mujoco.Renderer(model, 8, 8) as renderer:
       return
     fi
   done
-  echo "no off-screen OpenGL: sudo apt-get install -y libegl1 libgl1-mesa-dri libosmesa6"
+  echo "no off-screen OpenGL: sudo apt-get install -y $gl_packages"
   return 1
 }
 

@@ -73,7 +73,7 @@ def _build_tools() -> Finding:
 
 def _gl() -> Finding:
     backend = os.environ.get("MUJOCO_GL") or "egl"
-    cure = "sudo apt-get install libegl1 libgl1-mesa-dri"
+    cure = "sudo apt-get install libegl1 libgl1-mesa-dri libopengl0"
     if _module_path("mujoco") is None:
         return Finding("off-screen OpenGL", "cannot tell before mujoco is there", SET_UP)
     probe = subprocess.run(
