@@ -35,6 +35,7 @@ GRIPPER = Topic(
 )
 DETECTIONS = Topic("detections", "hrl_msgs/msg/DetectionArray", ODOM, "event")
 POSE = Topic("pose", "geometry_msgs/msg/PoseWithCovarianceStamped", MAP, "event")
+INITIAL_POSE = Topic("initialpose", "geometry_msgs/msg/PoseWithCovarianceStamped", MAP, "event")
 E_STOP = Topic("e_stop", "std_msgs/msg/Bool", "", "latched")
 DIAGNOSTICS = Topic("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "", "event")
 TICK_DONE = Topic("tick_done", "hrl_msgs/msg/TickDone", "", "event")

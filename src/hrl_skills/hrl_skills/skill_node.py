@@ -1,6 +1,7 @@
 """Action server of one skill: goals in, commands out, bounded and safe.
 
-Parameter `skill` says which. It adds to hrl_skills.runner what only ROS has: cancelling, a second goal, the ends of processes.
+Parameter `skill` says which. It adds to hrl_skills.runner what only ROS has: cancelling, a second
+goal, the ends of processes.
 """
 
 # pyright: basic
@@ -202,7 +203,7 @@ class SkillNode(HrlNode):
         self._end(Code.CANCELED, "cancelled by the client")
         return CancelResponse.ACCEPT
 
-    def _on_restart(self) -> None:
+    def _on_restart(self, stamp: float) -> None:
         self._end(Code.SENSOR_LOST, "ROS time went back: the plant was reset")
 
     # Ticks

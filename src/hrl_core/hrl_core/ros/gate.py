@@ -36,6 +36,10 @@ class TickGate:
         if stamp > self.tick + EPSILON:
             self.tick, self._since = stamp, self._wall()
 
+    def newest(self, source: str) -> float:
+        """Stamp [s] of a source's newest message; -inf: none."""
+        return self._stamps.get(source, float("-inf"))
+
     def missing(self) -> list[str]:
         """Sources that are still to come for the present tick."""
         return [name for name in self._periods if name not in self._absent and self._lacks(name)]

@@ -40,16 +40,16 @@ class HrlNode(LifecycleNode):
     def __init__(self, name: str):
         super().__init__(name, automatically_declare_parameters_from_overrides=True)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self.active = False
+        self.loaded = self.active = False
         self.e_stop = False
         self.failure: Exception | None = None
         self._wakes = 0
-        self._loaded: list[Callable[[], object]] = []  # what destroys publishers, subscriptions
+        self._made: list[Callable[[], object]] = []  # what destroys publishers, subscriptions
         self.parameters = declare(self, self.parameters_model)
         self.create_timer(WAKE_PERIOD, self._on_wake, clock=self.steady_clock)
         self._diagnostics = self.publish_on(topics.DIAGNOSTICS)
         self.subscribe(topics.E_STOP, self._on_e_stop)
-        self._loaded.clear()  # these stay
+        self._made.clear()  # these stay
 
     # For subclasses
 
@@ -89,20 +89,22 @@ class HrlNode(LifecycleNode):
 
     def publish_on(self, topic: Topic):
         made = self.create_publisher(interface(topic.type), topic.name, publisher_qos(topic))
-        self._loaded.append(lambda: self.destroy_publisher(made))
+        self._made.append(lambda: self.destroy_publisher(made))
         return made
 
     def subscribe(self, topic: Topic, callback: Callable):
         reliable = self.parameters.reliable_sensors or self.parameters.lockstep
         qos = subscriber_qos(topic, reliable)
         made = self.create_subscription(interface(topic.type), topic.name, callback, qos)
-        self._loaded.append(lambda: self.destroy_subscription(made))
+        self._made.append(lambda: self.destroy_subscription(made))
         return made
 
     # Life cycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._transition(self.load)
+        result = self._transition(self.load)
+        self.loaded = result == TransitionCallbackReturn.SUCCESS
+        return result
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         result = self._transition(self.begin)
@@ -114,7 +116,7 @@ class HrlNode(LifecycleNode):
         return self._transition(self.halt)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._transition(self._clean_up)
+        return self._transition(self.clean_up)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.active = False
@@ -128,10 +130,13 @@ class HrlNode(LifecycleNode):
             if transition() != TransitionCallbackReturn.SUCCESS:
                 raise self.failure or RuntimeError(f"{transition.__name__} failed")
 
-    def _clean_up(self) -> None:
-        self.unload()
-        while self._loaded:
-            self._loaded.pop()()
+    def clean_up(self) -> None:
+        """Give back everything that `load` made."""
+        if self.loaded:
+            self.loaded = False
+            self.unload()
+        while self._made:
+            self._made.pop()()
 
     def _transition(self, action: Callable[[], None]) -> TransitionCallbackReturn:
         try:
@@ -211,9 +216,11 @@ def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:
 
 
 def _end(node: HrlNode, executor: SingleThreadedExecutor) -> None:
+    """Stop what it drives, let its last answers leave, give back what it holds."""
     node.active = False
     node.halt()
     deadline = time.monotonic() + FAREWELL
     while node.busy and time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.05)
+    node.clean_up()
     node.destroy_node()

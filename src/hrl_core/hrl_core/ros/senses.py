@@ -3,7 +3,7 @@
 # pyright: basic
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -36,7 +36,9 @@ class Senses:
 
     In lockstep a tick is complete when every source has come with its stamp. Otherwise time
     belongs to the robot: a tick begins with the first joint states of a new control period.
-    `on_restart` is called when ROS time has gone back: the plant was reset.
+    `more_periods`: sources that the node takes itself and tells of by `note`, period [s] by name.
+    `on_restart(stamp)` is called when ROS time has gone back: the plant was reset. `on_repeat` is
+    called when the sensors of the last tick come again: the plant missed an answer to them.
     """
 
     def __init__(
@@ -44,23 +46,34 @@ class Senses:
         node: HrlNode,
         robot: Robot,
         on_tick: Callable[[float], None],
-        on_restart: Callable[[], None] = lambda: None,
+        on_restart: Callable[[float], None] = lambda stamp: None,
+        on_repeat: Callable[[], None] = lambda: None,
         sources: tuple[str, ...] = tuple(SOURCES),
         patience: float = PATIENCE,
+        more_periods: Mapping[str, float] | None = None,
     ):
         self._node = node
         self._robot = robot
         self._lockstep = node.parameters.lockstep
         self._on_tick = on_tick
         self._on_restart = on_restart
+        self._on_repeat = on_repeat
         period = 1.0 / robot.lidar.rate
-        self.gate = TickGate({n: period if n == "scan" else 0.0 for n in sources}, patience)
+        periods = {name: period if name == "scan" else 0.0 for name in sources}
+        self.gate = TickGate({**periods, **(more_periods or {})}, patience)
         self._messages: dict[str, object] = {}
         self._converted: dict[str, tuple[object, object]] = {}
         self._odometry: deque[Odometry] = deque(maxlen=100)  # to find the one of a pose
         self.heard = time.monotonic()  # wall time of the newest message
         for name in sources:
             node.subscribe(SOURCES[name], lambda message, name=name: self._take(name, message))
+
+    def note(self, name: str, stamp: float) -> None:
+        """Something of a source came."""
+        self._notice_time(name, stamp)
+        self.gate.note(name, stamp)
+        if self._lockstep:
+            self.check()
 
     def check(self) -> None:
         """Let a tick begin whose sensors stay away; call it every now and then."""
@@ -97,17 +110,16 @@ class Senses:
 
     def _take(self, name: str, message) -> None:
         stamp = convert.seconds(message.header.stamp)
-        before = self._messages.get(name)
-        if before is not None and stamp < convert.seconds(before.header.stamp) - TICK / 2:
-            self._restart()
+        self._notice_time(name, stamp)
+        repeated = name == "odom" and abs(stamp - self.gate.opened) < EPSILON
         self.heard = time.monotonic()
         self._messages[name] = message
         if name == "odom" and (odometry := self._odometry_now()) is not None:
             self._odometry.append(odometry)
-        self.gate.note(name, stamp)
+        self.note(name, stamp)
         if self._lockstep:
-            if self.gate.opens():
-                self._on_tick(self.gate.opened)
+            if repeated:
+                self._on_repeat()
         elif name == "joint_states" and stamp > self.gate.opened + TICK - 5 * EPSILON:
             self._tick_at(stamp)
 
@@ -115,12 +127,15 @@ class Senses:
         self.gate.opened = stamp
         self._on_tick(stamp)
 
-    def _restart(self) -> None:
+    def _notice_time(self, name: str, stamp: float) -> None:
+        """Start anew where a source's time has gone back."""
+        if stamp > self.gate.newest(name) - TICK / 2:
+            return
         self._messages.clear()
         self._converted.clear()
         self._odometry.clear()
         self.gate.restart()
-        self._on_restart()
+        self._on_restart(stamp)
 
     def _odometry_now(self) -> Odometry | None:
         return self._get("odom", sensor_convert.odometry_from_msg)

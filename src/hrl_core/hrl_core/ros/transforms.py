@@ -48,31 +48,38 @@ class TransformBuffer:
 
     def lookup(self, target: str, source: str, stamp: float) -> np.ndarray:
         """target_from_source (4, 4) at a time [s]; raises LookupFailed."""
-        from_target, from_source = self._chain(target, stamp), self._chain(source, stamp)
+        from_target, why_not = self._chain(target, stamp)
+        from_source, why_not_source = self._chain(source, stamp)
         for frame in from_source:
             if frame in from_target:
                 return inverse(from_target[frame]) @ from_source[frame]
         raise LookupFailed(
-            f"no transform from {source!r} to {target!r}; "
-            f"known: {sorted({*self._fixed, *self._moving})}"
+            f"no transform from {source!r} to {target!r}: "
+            + (
+                why_not_source
+                or why_not
+                or f"they do not hang together; known: {sorted({*self._fixed, *self._moving})}"
+            )
         )
 
     def clear(self) -> None:
         """Forget what moves: time has gone back."""
         self._moving.clear()
 
-    def _chain(self, frame: str, stamp: float) -> dict[str, np.ndarray]:
-        """ancestor_from_frame (4, 4) for the frame itself and all its ancestors, nearest first."""
+    def _chain(self, frame: str, stamp: float) -> tuple[dict[str, np.ndarray], str]:
+        """ancestor_from_frame (4, 4) for a frame and its ancestors, nearest first; why no more."""
         chain = {frame: np.eye(4)}
         matrix = np.eye(4)
         while True:
             if frame in self._fixed:
                 parent, step = self._fixed[frame]
             elif frame in self._moving:
-                parent = self._moving[frame][0]
-                step = self._at(frame, stamp)
+                try:
+                    parent, step = self._moving[frame][0], self._at(frame, stamp)
+                except LookupFailed as error:
+                    return chain, str(error)
             else:
-                return chain
+                return chain, ""
             if parent in chain:
                 raise LookupFailed(f"the frames {sorted(chain)} form a loop")
             matrix = step @ matrix

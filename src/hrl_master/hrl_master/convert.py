@@ -1,0 +1,101 @@
+"""Orders, decisions and goals of the master <-> messages."""
+
+# pyright: basic
+from geometry_msgs.msg import Pose, Quaternion
+from hrl_core.geometry import transform_from_planar
+from hrl_core.ros.convert import pose_msg, stamp_msg
+from hrl_core.ros.qos import interface
+from hrl_core.site import Site
+
+from hrl_core import topics
+from hrl_master.mission import Decision, Order
+from hrl_msgs.msg import MasterDecision, OrderResult, SkillResult
+from hrl_msgs.msg import Order as OrderMsg
+
+
+def order_msg(order: Order) -> OrderMsg:
+    return OrderMsg(
+        id=order.id, item=order.item, from_bin=order.from_bin, to_station=order.to_station
+    )
+
+
+def order_from_msg(message: OrderMsg, site: Site) -> Order:
+    """Message -> order of this site; raises ConfigError with the known names."""
+    order = Order(message.item, message.from_bin, message.to_station, message.id)
+    order.check(site)
+    return order
+
+
+def order_result_msg(
+    order: Order, code: int, detail: str, duration: float, decisions: int
+) -> OrderResult:
+    return OrderResult(
+        order=order_msg(order),
+        code=int(code),
+        detail=detail,
+        duration=float(duration),
+        decisions=decisions,
+    )
+
+
+def decision_msg(
+    mission: str,
+    index: int,
+    order: Order,
+    decision: Decision,
+    last_result: SkillResult,
+    finished: bool,
+    stamp: float,
+) -> MasterDecision:
+    message = MasterDecision(
+        mission_id=mission,
+        index=index,
+        order=order_msg(order),
+        skill=decision.skill,
+        target=decision.target,
+        reason=decision.reason,
+        candidates=list(decision.candidates),
+        probabilities=[float(p) for p in decision.probabilities],
+        allowed=[bool(a) for a in decision.allowed],
+        last_result=last_result,
+        finished=finished,
+    )
+    message.header.frame_id = topics.MAP
+    message.header.stamp = stamp_msg(stamp)
+    return message
+
+
+def goal_msg(decision: Decision, order: Order, stamp: float):
+    """Goal of the action that a decision names."""
+    return _GOALS[decision.skill](
+        interface(topics.ACTIONS[decision.skill]).Goal(), decision, order, stamp
+    )
+
+
+def _walk(goal, decision: Decision, order: Order, stamp: float):
+    goal.pose.header.frame_id = topics.MAP
+    goal.pose.header.stamp = stamp_msg(stamp)
+    goal.pose.pose = pose_msg(transform_from_planar(decision.pose))
+    return goal
+
+
+def _approach(goal, decision: Decision, order: Order, stamp: float):
+    goal.target = decision.target
+    return goal
+
+
+def _grasp(goal, decision: Decision, order: Order, stamp: float):
+    goal.item, goal.bin = decision.target, order.from_bin
+    return goal
+
+
+def _place(goal, decision: Decision, order: Order, stamp: float):
+    goal.station, goal.item = decision.target, order.item
+    if decision.item_in_hand is not None:
+        goal.item_in_hand = pose_msg(decision.item_in_hand)
+    else:
+        goal.item_in_hand = Pose(orientation=Quaternion(x=0.0, y=0.0, z=0.0, w=0.0))
+    return goal
+
+
+_GOALS = {"walk": _walk, "approach": _approach, "grasp": _grasp, "place": _place}

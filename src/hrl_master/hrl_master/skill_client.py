@@ -1,0 +1,109 @@
+"""Action client of one skill that always comes back with an outcome."""
+
+# pyright: basic
+from collections.abc import Callable
+
+from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.ros.convert import outcome_from_msg, result_msg
+from hrl_core.ros.node import HrlNode
+from hrl_core.ros.qos import interface
+from rclpy.action import ActionClient
+from rclpy.task import Future
+
+from hrl_core import topics
+from hrl_msgs.msg import Rejection, SkillResult
+
+ANSWER = 5.0  # s of wall time for a server to accept or to reject, and to obey a cancel
+REASON = 1.0  # s of wall time for the reason of a rejection
+
+
+class SkillClient:
+    """Sends one goal at a time. `run` never raises: whatever goes wrong becomes an outcome."""
+
+    def __init__(self, node: HrlNode, skill: str):
+        self.skill = skill
+        self._node = node
+        self._client = ActionClient(node, interface(topics.ACTIONS[skill]), skill)
+        self._handle = None
+        self._stop: Future | None = None  # done: end the goal
+        self._rejected: Future | None = None  # with the message that says why
+
+    @property
+    def ready(self) -> bool:
+        return self._client.server_is_ready()
+
+    async def run(
+        self, goal, on_accepted: Callable[[], None], on_feedback: Callable
+    ) -> tuple[Outcome, SkillResult]:
+        """Run a goal to its outcome."""
+        self._stop, self._rejected = Future(), Future()
+        try:
+            return await self._run(goal, on_accepted, on_feedback)
+        finally:
+            self._handle = None
+
+    def stop(self, code: Code, detail: str) -> None:
+        """Cancel the goal, now or as soon as it is accepted; without a goal, do nothing."""
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result((code, detail))
+            if self._handle is not None:
+                self._handle.cancel_goal_async()
+
+    def on_rejection(self, message: Rejection) -> None:
+        """The servers' reasons; those of goals that are not ours are harmless."""
+        if self._rejected is not None and not self._rejected.done():
+            self._rejected.set_result(message)
+
+    def destroy(self) -> None:
+        self._client.destroy()
+
+    async def _run(self, goal, on_accepted, on_feedback):
+        sent = self._client.send_goal_async(goal, feedback_callback=on_feedback)
+        if not await within(self._node, sent, ANSWER):
+            self._client.remove_pending_request(sent)
+            return failure(Code.NOT_READY, f"{self.skill}: no answer to the goal in {ANSWER} s")
+        handle = sent.result()
+        if not handle.accepted:
+            if await within(self._node, self._rejected, REASON):
+                reason = self._rejected.result()
+                return failure(Code(reason.code), reason.detail)
+            return failure(Code.GOAL_INVALID, f"{self.skill} rejected the goal and said no reason")
+        self._handle = handle
+        if self._stop.done():
+            handle.cancel_goal_async()
+        on_accepted()
+        result = handle.get_result_async()
+        await either(result, self._stop)
+        if not result.done() and not await within(self._node, result, ANSWER):
+            code, detail = self._stop.result()
+            return failure(code, f"{detail}; {self.skill} did not answer in {ANSWER} s")
+        message = result.result().result.result
+        return outcome_from_msg(message), message
+
+
+async def either(first: Future, second: Future) -> None:
+    """Wait until one of two futures is done."""
+    done = Future()
+    for future in (first, second):
+        future.add_done_callback(lambda _: done.done() or done.set_result(None))
+    await done
+
+
+async def within(node: HrlNode, future: Future, seconds: float) -> bool:
+    """Wait for a future, at most for some seconds of wall time; whether it is done."""
+    if future.done():
+        return True
+    late = Future()
+    timer = node.create_timer(
+        seconds, lambda: late.done() or late.set_result(None), clock=node.steady_clock
+    )
+    try:
+        await either(future, late)
+    finally:
+        node.destroy_timer(timer)
+    return future.done()
+
+
+def failure(code: Code, detail: str) -> tuple[Outcome, SkillResult]:
+    outcome = Outcome(code, detail, Verdict(False, detail))
+    return outcome, result_msg(outcome, 0, 0.0, 0.0)
