@@ -112,7 +112,6 @@ def truth_msg(truth: Truth, realtime_factor: float, misses: int) -> PlantTruth:
         items=list(truth.items),
         item_poses=[pose_msg(pose) for pose in truth.items.values()],
         item_speeds=[truth.item_speeds[name] for name in truth.items],
-        item_supports=[", ".join(truth.supports.get(name, ())) for name in truth.items],
         held=truth.held or "",
         touched_items=list(truth.touched_items),
         contacts=list(truth.contacts),
@@ -140,10 +139,6 @@ def truth_from_msg(message: PlantTruth) -> Truth:
         twist=np.array([twist.linear.x, twist.linear.y, twist.angular.z]),
         items=dict(zip(items, map(transform_from_pose, message.item_poses), strict=True)),
         item_speeds=dict(zip(items, message.item_speeds, strict=True)),
-        supports={
-            name: tuple(text.split(", ")) if text else ()
-            for name, text in zip(items, message.item_supports, strict=True)
-        },
         held=message.held or None,
         touched_items=tuple(message.touched_items),
         contacts=tuple(message.contacts),
