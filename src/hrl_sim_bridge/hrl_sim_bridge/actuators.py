@@ -1,9 +1,11 @@
-"""Command -> ctrl: limits, slews, interpolation and the watchdog that stops a base nobody commands."""
+"""Command -> ctrl: limits, slews, interpolation, and a watchdog for a base nobody commands."""
 
 import mujoco
 import numpy as np
 from hrl_core.robot import Robot
 from hrl_skills.skill import TICK, Command
+
+from hrl_sim_bridge.sensors import as_slice
 
 WATCHDOG = 0.3  # s without a new velocity command until the base stops
 
@@ -65,6 +67,8 @@ class JointDrive:
 
     def accept(self, arm: np.ndarray | None, gripper: float | None) -> None:
         """Take targets (6,) rad and rad for the end of the coming tick, within the limits."""
+        if arm is None and gripper is None:
+            return
         goal = self._goal.copy()
         if arm is not None:
             goal[:-1] = arm
@@ -79,12 +83,19 @@ class JointDrive:
     def begin_tick(self) -> bool:
         """Start the line of this tick; whether anything will move."""
         self._start = self.target
+        if self._goal is self.target:
+            return False
         step = np.clip(self._goal - self._start, -self._reach, self._reach)
+        if not step.any():
+            self._goal = self.target
+            return False
         self.target = self._start + step
-        return bool(step.any())
+        return True
 
     def along(self, share: float) -> np.ndarray:
         """Target (n,) rad at a share 0 to 1 of the tick."""
+        if self._start is self.target:
+            return self.target
         return self._start + share * (self.target - self._start)
 
 
@@ -94,10 +105,11 @@ class Actuators:
     def __init__(self, robot: Robot, model: mujoco.MjModel, gait_period: float) -> None:
         self.base = BaseDrive(robot, gait_period)
         self.joints = JointDrive(robot)
-        self.legs = _slice([model.actuator(name).id for name in robot.legs.joints])
-        self.arm = _slice([model.actuator(name).id for name in self.joints.names])
+        self.legs = as_slice([model.actuator(name).id for name in robot.legs.joints])
+        self.arm = as_slice([model.actuator(name).id for name in self.joints.names])
         dofs = [model.joint(name).dofadr[0] for name in robot.arm.joints]
-        self._arm_dofs = _slice(dofs)
+        self._arm_dofs = as_slice([int(dof) for dof in dofs])
+        self._arm_only = as_slice([model.actuator(name).id for name in robot.arm.joints])
         stiffness = model.actuator_gainprm[self.arm, 0]
         self._compliance = 1.0 / stiffness[: len(dofs)]  # rad per N m
         self._arm_size = len(robot.arm.joints)
@@ -129,9 +141,8 @@ class Actuators:
 
         Without that feed-forward a stretched arm hangs 3 cm low.
         """
-        ctrl = self.joints.along(share)
-        ctrl[: self._arm_size] += data.qfrc_bias[self._arm_dofs] * self._compliance
-        data.ctrl[self.arm] = ctrl
+        data.ctrl[self.arm] = self.joints.along(share)
+        data.ctrl[self._arm_only] += data.qfrc_bias[self._arm_dofs] * self._compliance
 
 
 def _checked(part: str, value, shape: tuple[int, ...], unit: str) -> np.ndarray | None:
@@ -145,10 +156,3 @@ def _checked(part: str, value, shape: tuple[int, ...], unit: str) -> np.ndarray 
             f"command.{part} = {array.tolist()}; allowed are finite values [{unit}]"
         )
     return array
-
-
-def _slice(indices: list[int]) -> slice | list[int]:
-    """A slice where the indices run on: views are cheaper than copies."""
-    if indices == list(range(indices[0], indices[0] + len(indices))):
-        return slice(indices[0], indices[0] + len(indices))
-    return indices

@@ -173,13 +173,14 @@ class Disturbances:
         return places[0] if room[0] > 0.15 else places[int(np.argmax(room))]
 
     def _move_item(self, name: str, map_from_item: np.ndarray) -> None:
-        """Put an item somewhere else, at rest."""
+        """Put an item somewhere else."""
         joint = self._model.joint(f"item/{name}")
         quaternion = np.zeros(4)
         mujoco.mju_mat2Quat(quaternion, map_from_item[:3, :3].ravel())
         address = joint.qposadr[0]
         self._data.qpos[address : address + 7] = [*map_from_item[:3, 3], *quaternion]
-        self._data.qvel[joint.dofadr[0] : joint.dofadr[0] + 6] = 0
+        # A body that moves is woken by MuJoCo; it settles by half a millimetre.
+        self._data.qvel[joint.dofadr[0] : joint.dofadr[0] + 6] = [0, 0, -0.01, 0, 0, 0]
 
     def _wet_feet(self) -> None:
         """Each foot has the friction of the floor under it."""

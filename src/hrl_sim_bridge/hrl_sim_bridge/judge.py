@@ -12,6 +12,7 @@ from hrl_sim_bridge.truth import Truth
 TARGET_SETBACK = 0.2  # m, target point behind the front edge of a station
 PLACEMENT_LIMIT = 0.05  # m
 UPRIGHT_LIMIT = 0.94  # cosine of the tilt
+HEIGHT_LIMIT = 0.01  # m, of the base of an upright item above the table
 SPEED_LIMIT = 0.05  # m/s
 
 
@@ -41,13 +42,15 @@ def judge(truth: Truth, order: Order, site: Site) -> Judgement:
     pose = truth.items[order.item]
     away = float(np.linalg.norm((pose[:3, 3] - target_point(station))[:2]))
     up = float(pose[2, 2])
-    on_table = f"station/{station.name}" in truth.supports.get(order.item, ())
+    above = float(pose[2, 3]) - 0.5 * site.item(order.item).size[2] - station.board_height
     reasons = []
     if order.item in truth.touched_items:
         reasons.append("the robot still touches it")
-    if not on_table:
-        where = ", ".join(truth.supports.get(order.item, ())) or "nothing"
-        reasons.append(f"it stands on {where}, not on {station.name}")
+    if abs(above) > HEIGHT_LIMIT:
+        reasons.append(
+            f"its base is {100 * above:.1f} cm above the table; "
+            f"allowed are {100 * HEIGHT_LIMIT:.0f} cm up or down"
+        )
     if up < UPRIGHT_LIMIT:
         tilt = np.degrees(np.arccos(np.clip(up, -1, 1)))
         limit = np.degrees(np.arccos(UPRIGHT_LIMIT))

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import mujoco
 import numpy as np
-from hrl_core.geometry import planar_from_transform
 from hrl_core.robot import Robot
 from hrl_core.sensed import CameraFrame, Imu, Joints, Odometry, Scan
 from hrl_skills.gait import PERIOD, Gait
@@ -95,6 +94,7 @@ class Plant:
         self._walkers = [Walker(person) for person in trial.people]
         self._disturbances = Disturbances(self.model, self.data, self.world.site, self.robot, trial)
         self._gait_noise = generator(trial.seed, "gait")
+        self._noise_sd = self._gait_noise_sd()
         self._ticks = -SETTLE_TICKS
         self._put_robot()
         for _ in range(SETTLE_TICKS):
@@ -113,14 +113,15 @@ class Plant:
         self._move_people()
         self._disturbances.advance(self._ticks * TICK)
         moving = self._actuators.joints.begin_tick()
+        noise = self._gait_noise.standard_normal((GAIT_STEPS, len(self._noise_sd))) * self._noise_sd
         for k in range(GAIT_STEPS):
-            self._walk(self._ticks * TICK + k * PERIOD)
+            self._walk(self._ticks * TICK + k * PERIOD, noise[k])
             self._advance_physics(k, moving)
             self._watch.update(self.data)
         self._ticks += 1
         self._fresh = False
         if self._ticks > 0:
-            self._drift.advance(self._body.map_from_base(self.data))
+            self._drift.advance(*self._body.planar(self.data))
 
     def inject(self, fault: Fault) -> None:
         """Let something go wrong from fault.start [s, plant time] on; raises ConfigError."""
@@ -204,19 +205,23 @@ class Plant:
         mujoco.mj_forward(self.model, data)
         self._fresh = True
 
-    def _walk(self, time: float) -> None:
-        """One step of the gait, from the robot's own noisy IMU and encoders."""
-        body, data, noise = self._body, self.data, self.world.noise
+    def _gait_noise_sd(self) -> np.ndarray:
+        """Noise (6 + 2 legs,) of what the gait reads: up, angular velocity, encoders."""
+        imu, joints = self.world.noise.imu, self.world.noise.joints
+        sizes = (3, 3, len(self.robot.legs.joints), len(self.robot.legs.joints))
+        return np.repeat([imu.up, imu.angular_velocity, joints.position, joints.velocity], sizes)
+
+    def _walk(self, time: float, noise: np.ndarray) -> None:
+        """One step of the gait, from the robot's own noisy IMU and encoders; noise (30,)."""
+        body, qpos, qvel = self._body, self.data.qpos, self.data.qvel
         legs = len(self.robot.legs.joints)
-        random = self._gait_noise.standard_normal(6 + 2 * legs)
-        targets = self._gait.step(
+        self.data.ctrl[self._actuators.legs] = self._gait.step(
             self._actuators.base.advance(time),
-            body.rotation(data)[2] + noise.imu.up * random[:3],
-            data.qvel[body.root_angular] + noise.imu.angular_velocity * random[3:6],
-            data.qpos[body.position[:legs]] + noise.joints.position * random[6 : 6 + legs],
-            data.qvel[body.velocity[:legs]] + noise.joints.velocity * random[6 + legs :],
+            body.rotation(self.data)[2] + noise[:3],
+            qvel[body.root_angular] + noise[3:6],
+            qpos[body.leg_position] + noise[6 : 6 + legs],
+            qvel[body.leg_velocity] + noise[6 + legs :],
         )
-        data.ctrl[self._actuators.legs] = targets
 
     def _advance_physics(self, gait_step: int, moving: bool) -> None:
         model, data, actuators, n = self.model, self.data, self._actuators, self._substeps
@@ -231,7 +236,7 @@ class Plant:
     def _move_people(self) -> None:
         if not self._walkers:
             return
-        pose = planar_from_transform(self._body.map_from_base(self.data))
+        pose = np.array(self._body.planar(self.data))
         for k, walker in enumerate(self._walkers):
             if self._ticks >= 0:
                 walker.advance(TICK, self.robot.base, pose)

@@ -15,7 +15,7 @@ BUMPABLE = ("wall", "shelf", "station", "obstacle", "barrier", "person")
 
 @dataclass(frozen=True)
 class Touch:
-    """How often and how hard the robot touched something; `part`: shelf, person, ..., `link`."""
+    """How long and how hard the robot touched something."""
 
     count: int  # gait periods of 0.02 s in contact
     force: float  # N, the largest
@@ -30,7 +30,6 @@ class Truth:
     twist: np.ndarray  # (3,) in base_link
     items: dict[str, np.ndarray]  # name -> map_from_item (4, 4)
     item_speeds: dict[str, float]  # m/s
-    supports: dict[str, tuple[str, ...]]  # item -> geoms that it touches, the robot's left out
     held: str | None  # item between the jaws
     touched_items: tuple[str, ...]  # items in contact with the robot now
     contacts: tuple[str, ...]  # what the robot bumps into now, "<body> - <thing>"
@@ -47,13 +46,15 @@ class ContactWatch:
         self.names = [model.geom(g).name for g in range(model.ngeom)]
         kinds = [name.partition("/")[0] for name in self.names]
         own = np.array([model.body_rootid[b] == base for b in model.geom_bodyid])
-        feet = np.isin(self.names, plant_model(robot).feet)
-        # Feet stand on the floor; on anything else a foot is a bump too.
+        feet = own & np.isin(self.names, plant_model(robot).feet)
         self._robot = own
-        self._foot = own & feet
-        self._bumpable = np.array([kind in BUMPABLE for kind in kinds])
-        self._floor = np.array([kind == "floor" for kind in kinds])
         self._item = np.array([kind == "item" for kind in kinds])
+        bumpable = np.array([kind in BUMPABLE for kind in kinds])
+        floor = np.array([kind == "floor" for kind in kinds])
+        # Feet stand on the floor; anything else of the robot on it is a bump, as is a foot on
+        # anything else. One table of all pairs: this is asked 50 times a second.
+        bump = own[:, None] & bumpable[None, :] | (own & ~feet)[:, None] & floor[None, :]
+        self._is_bump = bump | bump.T
         hand = model.body(robot.arm.hand_link).id
         finger = model.joint(robot.arm.gripper_joint).bodyid[0]
         self._jaws = [model.geom_bodyid == hand, model.geom_bodyid == finger]
@@ -79,16 +80,15 @@ class ContactWatch:
 
     def bumps(self, data: mujoco.MjData) -> dict[str, float]:
         """What the robot bumps into now, "<body> - <thing>" -> N."""
-        if data.ncon == 0:
+        pairs = data.contact.geom
+        bump = self._is_bump[pairs[:, 0], pairs[:, 1]]
+        if not bump.any():
             return {}
         first, second = self._pairs(data)
-        wrong = self._robot[first] & (
-            self._bumpable[second] | (self._floor[second] & ~self._foot[first])
-        )
         found: dict[str, float] = {}
         wrench = np.zeros(6)
-        for k in np.flatnonzero(wrong):
-            if data.contact[k].exclude or data.contact[k].efc_address < 0:
+        for k in np.flatnonzero(bump):
+            if data.contact[k].efc_address < 0:
                 continue
             mujoco.mj_contactForce(self._model, data, int(k), wrench)
             thing = "/".join(self.names[second[k]].split("/")[:2])
@@ -96,28 +96,20 @@ class ContactWatch:
             found[name] = found.get(name, 0.0) + float(np.linalg.norm(wrench[:3]))
         return found
 
-    def items(
-        self, data: mujoco.MjData
-    ) -> tuple[str | None, tuple[str, ...], dict[str, tuple[str, ...]]]:
-        """The item between the jaws, the items that the robot touches, and what items touch."""
+    def items(self, data: mujoco.MjData) -> tuple[str | None, tuple[str, ...]]:
+        """The item between the jaws, and all items that the robot touches."""
         first, second = self._pairs(data)
         by_robot = self._robot[first] & self._item[second]
-        touched = {self._item_name(g) for g in second[by_robot]}
+        touched = sorted({self._item_name(g) for g in second[by_robot]})
         held = None
-        for name in sorted(touched):
+        for name in touched:
             of_item = by_robot & np.array([self._item_name(g) == name for g in second])
             if all(jaw[first[of_item]].any() for jaw in self._jaws):
                 held = name
-        supports: dict[str, set[str]] = {}
-        for a, b in zip(*self._pairs(data), strict=True):
-            for item, other in ((a, b), (b, a)):
-                if self._item[item] and not self._robot[other]:
-                    supports.setdefault(self._item_name(item), set()).add(self.names[other])
-        return held, tuple(sorted(touched)), {k: tuple(sorted(v)) for k, v in supports.items()}
+        return held, tuple(touched)
 
-    def _item_name(self, geom: int) -> str | None:
-        kind, _, name = self.names[geom].partition("/")
-        return name if kind == "item" else None
+    def _item_name(self, geom: int) -> str:
+        return self.names[geom].partition("/")[2]
 
 
 def read_truth(
@@ -135,7 +127,7 @@ def read_truth(
         poses[name] = transform_from(item.xpos.copy(), item.xmat.reshape(3, 3).copy())
         dof = model.joint(f"item/{name}").dofadr[0]
         speeds[name] = float(np.linalg.norm(data.qvel[dof : dof + 3]))
-    held, touched, supports = watch.items(data)
+    held, touched = watch.items(data)
     map_from_base = body.map_from_base(data)
     return Truth(
         time=time,
@@ -143,7 +135,6 @@ def read_truth(
         twist=body.twist(data),
         items=poses,
         item_speeds=speeds,
-        supports=supports,
         held=held,
         touched_items=touched,
         contacts=tuple(watch.bumps(data)),
