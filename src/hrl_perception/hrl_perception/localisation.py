@@ -28,7 +28,7 @@ UNKNOWN = np.diag([1e2, 1e2, 10.0])  # covariance before anything of known place
 class OdometryNoise:
     """Random walk of the odometry, as standard deviations after one metre or one radian."""
 
-    position: float = 0.03  # m per sqrt(m)
+    position: float = 0.015  # m per sqrt(m)
     yaw_by_distance: float = 0.02  # rad per sqrt(m)
     yaw_by_turn: float = 0.03  # rad per sqrt(rad)
 
@@ -204,9 +204,9 @@ class Localiser:
         if innovation @ np.linalg.solve(spread, innovation) > self._options.gate:
             return False
         gain = np.linalg.solve(spread, jacobian @ self._covariance).T
-        assert self._map_from_base is not None
-        self._map_from_base = self._map_from_base + gain @ innovation
-        self._map_from_base[2] = wrap_angle(self._map_from_base[2])
+        assert self._map_from_base is not None  # `see` checks
+        pose = self._map_from_base + gain @ innovation
+        self._map_from_base = np.array([pose[0], pose[1], wrap_angle(pose[2])])
         rest = np.eye(3) - gain @ jacobian
         # Joseph's form keeps the covariance symmetric and positive.
         self._covariance = rest @ self._covariance @ rest.T + gain @ noise @ gain.T

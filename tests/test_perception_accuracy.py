@@ -1,0 +1,61 @@
+"""Perception against the plant's truth; `./hrl bench perception` measures more of the same."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+from hrl_core.geometry import compose, planar_from_transform, wrap_angle
+from hrl_core.robot import load_robot
+from hrl_perception.perception import Perception
+from hrl_sim_bridge.plant import Plant, PlantOptions
+from hrl_sim_bridge.world import load_world
+from hrl_training.bench_perception import ITEM_LIMIT, bench_views, drive
+
+pytestmark = pytest.mark.slow
+
+TICKS = 200
+
+
+@pytest.fixture(scope="module")
+def world():
+    return load_world("small_warehouse")
+
+
+@pytest.fixture(scope="module")
+def robot():
+    return load_robot("spot")
+
+
+def test_items_up_to_a_metre_away_are_placed_within_5_mm(world, robot):
+    rows = bench_views(world, robot, seed=11, views=8)["items"]
+    for band in ("0.5-0.75 m", "0.75-1 m"):
+        row = rows[f"camera {band}"]
+        assert row["found"] >= 0.7 * row["views"]
+        assert row["position_m_p95"] <= ITEM_LIMIT
+
+
+def test_the_pose_in_the_map_stays_within_10_cm_and_3_degrees_on_the_way(world, robot):
+    trial = replace(world.sample(4), obstacles=())
+    plant = Plant(world, trial, robot, options=PlantOptions(skin=False))
+    perception = Perception(world.site, robot)
+    perception.reset(trial.start_estimate, np.diag([0.05, 0.05, 0.03]) ** 2, plant.odometry())
+    walked = 0.0
+    try:
+        for tick, command in enumerate(islice(drive(plant, robot), TICKS)):
+            plant.step(command)
+            frames = [plant.image(name) for name in robot.cameras] if tick % 2 == 0 else []
+            odometry = plant.odometry()
+            localisation, _ = perception.update(
+                odometry, [f for f in frames if f], plant.joints(), plant.scan(), plant.time
+            )
+            truth = planar_from_transform(plant.truth().map_from_base)
+            base = planar_from_transform(odometry.odom_from_base)
+            error = compose(localisation.map_from_odom, base) - truth
+            if plant.time > 2:  # the start is known to 5 cm and 2 degrees only
+                assert np.hypot(error[0], error[1]) < 0.10
+                assert abs(wrap_angle(error[2])) < np.radians(3)
+            walked += abs(odometry.twist[0]) * 0.1
+    finally:
+        plant.close()
+    assert walked > 4
