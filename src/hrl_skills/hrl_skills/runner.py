@@ -8,8 +8,9 @@ from hrl_core.outcomes import Code
 from hrl_core.sensed import Sensed
 from pydantic import Field
 
-from hrl_skills.shield import Shield
+from hrl_skills.shield import FAR, Shield
 from hrl_skills.skill import TICK, Command, GoalRejected, Skill, Tick, failed
+from hrl_skills.steering import PENDING
 
 
 class Limits(Config):
@@ -19,6 +20,9 @@ class Limits(Config):
     joints_age: float = Field(default=0.3, gt=0, le=5, description="s; older is a lost robot")
     odometry_age: float = Field(default=0.3, gt=0, le=5, description="s; older is lost")
     imu_age: float = Field(default=0.3, gt=0, le=5, description="s; older is a lost IMU")
+    localisation_age: float = Field(
+        default=1.0, gt=0, le=600, description="s; older is a lost perception"
+    )
     max_tilt: float = Field(default=0.8, gt=0, le=1.5, description="rad; more is a fall")
 
 
@@ -36,6 +40,7 @@ class SkillRunner:
         self._shield = shield
         self._limits = limits
         self._started = 0.0
+        self._sent = np.zeros((1, PENDING, 3))  # the last twists, newest first
 
     def start(self, goal: Any, sensed: Sensed, max_steps: int = 0) -> None:
         """Begin a goal; 0 steps: the skill's own bound. Raises GoalRejected with the reason."""
@@ -54,6 +59,7 @@ class SkillRunner:
         self.skill.start(goal, sensed)
         self.steps, self.max_steps = 0, max_steps or self.skill.max_steps
         self._started, self.running = sensed.stamp, True
+        self._sent[:] = 0.0
 
     def duration(self, stamp: float) -> float:
         """Time [s] since the goal began."""
@@ -95,10 +101,17 @@ class SkillRunner:
         return Tick(self.skill.stop(), "ended", 0.0, 0.0, failed(code, detail))
 
     def _shielded(self, command: Command, sensed: Sensed) -> Command:
-        if command.twist is None:
-            return command
-        twist = self._shield.limit(command.twist, sensed)
-        return Command(twist, command.arm, command.gripper)
+        """The command with a twist that keeps clear of the latest scan."""
+        wanted = np.zeros(3) if command.twist is None else np.asarray(command.twist, float)
+        twist = np.zeros((1, 3))
+        if self._shield.usable(sensed.scan, sensed.stamp):
+            assert sensed.scan is not None and sensed.odometry is not None  # _lost_sensor
+            points = self._shield.points_in_base(sensed.scan)
+            points = points if len(points) else np.full((1, 2), FAR)
+            velocity = sensed.odometry.twist[None]
+            twist = self._shield.protect(wanted[None], self._sent, velocity, points[None])
+        self._sent = np.concatenate([twist[:, None], self._sent[:, :-1]], axis=1)
+        return Command(None if command.twist is None else twist[0], command.arm, command.gripper)
 
     def _lost_sensor(self, sensed: Sensed) -> str | None:
         """Which sensor is missing or too old, with its age and limit; None when all are fresh."""
@@ -108,7 +121,10 @@ class SkillRunner:
             ("odom", sensed.odometry, limits.odometry_age),
             ("imu", sensed.imu, limits.imu_age),
             ("scan", sensed.scan, limits.scan_age),
+            ("pose", sensed.localisation, limits.localisation_age),
         ):
+            if data is None and name == "pose":
+                continue  # a skill that needs it says so itself
             if data is None:
                 return f"no {name} was received"
             if sensed.stamp - data.stamp > limit:

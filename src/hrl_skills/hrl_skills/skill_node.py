@@ -6,6 +6,7 @@ goal, the ends of processes.
 
 # pyright: basic
 import sys
+import traceback
 from types import coroutine
 
 import yaml
@@ -211,7 +212,12 @@ class SkillNode(HrlNode):
     def _on_tick(self, stamp: float) -> None:
         if self._handle is None or not self._runner.running:
             return
-        self._send(self._runner.tick(self._senses.sensed()), stamp)
+        try:
+            tick = self._runner.tick(self._senses.sensed())
+        except Exception as error:  # whatever is wrong, the robot has to stop
+            self.get_logger().error(traceback.format_exc())
+            tick = self._runner.end(Code.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+        self._send(tick, stamp)
 
     def _end(self, code: Code, detail: str) -> None:
         """End the goal from outside, if one runs: stop first, then the result."""
