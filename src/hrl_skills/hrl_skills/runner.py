@@ -49,9 +49,10 @@ class SkillRunner:
                 Code.NOT_READY, f"{self.skill.name} already runs a goal; cancel it first"
             )
         if not 0 <= max_steps <= self.skill.max_steps:
+            most = self.skill.max_steps
             raise GoalRejected(
                 Code.GOAL_INVALID,
-                f"max_steps = {max_steps}: allowed are 0 (the skill's own) to {self.skill.max_steps}",
+                f"max_steps = {max_steps}: allowed are 0 (the skill's own) to {most}",
             )
         lost = self._lost_sensor(sensed)
         if lost is not None:

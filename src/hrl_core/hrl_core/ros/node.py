@@ -24,7 +24,8 @@ from hrl_core.topics import Topic
 
 WRONG_INPUT = 2  # exit status: a parameter or a file is wrong
 WAKE_PERIOD = 0.2  # s of wall time; Python sees a signal only when the executor's wait returns
-FAREWELL = 1.0  # s of wall time for the last results to leave
+FAREWELL = 1.0  # s of wall time for what runs to come to its end
+LAST_WORDS = 0.1  # s of wall time for its result to leave
 
 
 class HrlNode(LifecycleNode):
@@ -218,9 +219,17 @@ def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:
 def _end(node: HrlNode, executor: SingleThreadedExecutor) -> None:
     """Stop what it drives, let its last answers leave, give back what it holds."""
     node.active = False
+    was_busy = node.busy
     node.halt()
-    deadline = time.monotonic() + FAREWELL
-    while node.busy and time.monotonic() < deadline:
-        executor.spin_once(timeout_sec=0.05)
+    _spin(executor, FAREWELL, lambda: node.busy)
+    if was_busy:
+        _spin(executor, LAST_WORDS, lambda: True)  # rclpy sends results from tasks of their own
     node.clean_up()
     node.destroy_node()
+
+
+def _spin(executor: SingleThreadedExecutor, seconds: float, condition: Callable[[], bool]) -> None:
+    """Run callbacks for some seconds of wall time while a condition holds."""
+    deadline = time.monotonic() + seconds
+    while condition() and (left := deadline - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left)

@@ -1,0 +1,155 @@
+"""Fixtures of the tests over ROS: a domain of their own, node processes, a probe, a fake robot."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hrl_bringup.environment import Domain, ros_environment
+from hrl_bringup.shared_memory import mapped_segments, remove_unused
+
+from tests.ros.helpers import Listener
+
+pytest.importorskip("rclpy")
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.ros)
+
+
+class NodeProcess:
+    """A node in a process of its own."""
+
+    def __init__(self, module: str, arguments: list[str], log: Path, environment: dict[str, str]):
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "-m", module, "--ros-args", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def end(self, number: int = signal.SIGINT, patience: float = 15.0) -> int:
+        """Send a signal and wait for the end; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(patience)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def ros_domain(tmp_path_factory):
+    """A quiet ROS domain for this test process, with its environment set."""
+    with Domain() as domain:
+        logs = tmp_path_factory.mktemp("ros")
+        environment = ros_environment(domain.number, logs)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            yield domain.number, logs
+
+
+def _starter(logs: Path, processes: list[NodeProcess]):
+    def start(module: str, name: str = "", **parameters) -> NodeProcess:
+        arguments = ["-r", f"__node:={name}"] if name else []
+        for key, value in parameters.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            arguments += ["-p", f"{key}:={text}"]
+        log = logs / f"{len(os.listdir(logs)):03d}-{name or module}.log"
+        process = NodeProcess(module, arguments, log, dict(os.environ))
+        processes.append(process)
+        return process
+
+    return start
+
+
+def _end_all(processes: list[NodeProcess]) -> None:
+    """End what still runs; a node that does not end cleanly fails the test."""
+    segments = mapped_segments(node.process.pid for node in processes)
+    bad = []
+    for node in processes:
+        if node.process.poll() is None:
+            node.process.send_signal(signal.SIGINT)
+    for node in processes:
+        try:
+            status = node.process.wait(15.0)
+        except subprocess.TimeoutExpired:
+            node.kill()
+            status = -signal.SIGKILL
+        if status not in (0, 2) or "Traceback" in node.output:
+            bad.append(f"{node.log.name}: exit status {status}\n{node.output[-3000:]}")
+    remove_unused(segments)
+    assert not bad, "\n".join(bad)
+
+
+@pytest.fixture
+def start_node(ros_domain):
+    """start_node(module, name, **parameters) -> NodeProcess, ended with the test."""
+    processes: list[NodeProcess] = []
+    yield _starter(ros_domain[1], processes)
+    _end_all(processes)
+
+
+@pytest.fixture(scope="module")
+def start_node_for_module(ros_domain):
+    """The same for all tests of a module."""
+    processes: list[NodeProcess] = []
+    yield _starter(ros_domain[1], processes)
+    _end_all(processes)
+
+
+@pytest.fixture(scope="session")
+def probe(ros_domain):
+    """A node of the tests, spun in a thread that is joined at the end."""
+    import rclpy
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=ros_domain[0])
+    node = rclpy.create_node("probe", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def spin():
+        with contextlib.suppress(ExternalShutdownException):
+            executor.spin()
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    yield node
+    executor.shutdown()
+    thread.join(10)
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def listen(probe):
+    """listen(topic) -> Listener, closed with the test."""
+    listeners: list[Listener] = []
+
+    def listen(topic):
+        listeners.append(Listener(probe, topic))
+        return listeners[-1]
+
+    yield listen
+    for listener in listeners:
+        listener.close()

@@ -1,0 +1,41 @@
+"""Waiting and listening: what the tests over ROS share."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+
+def wait_for(condition: Callable, what: str, timeout: float = 30.0):
+    """Wait until a condition is true and return its value."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    pytest.fail(f"waited {timeout} s in vain for {what}")
+
+
+class Listener:
+    """Keeps the messages of a topic of hrl_core.topics."""
+
+    def __init__(self, node, topic):
+        from hrl_core.ros.qos import interface, publisher_qos
+
+        self.topic = topic
+        self.messages: list = []
+        self._node = node
+        self._subscription = node.create_subscription(
+            interface(topic.type), topic.name, self.messages.append, publisher_qos(topic)
+        )
+
+    def wait(self, condition: Callable = lambda message: True, timeout: float = 30.0):
+        """The first message, kept or to come, that fulfils a condition."""
+        return wait_for(
+            lambda: next((m for m in list(self.messages) if condition(m)), None),
+            f"a message of {self.topic.name}",
+            timeout,
+        )
+
+    def close(self) -> None:
+        self._node.destroy_subscription(self._subscription)
