@@ -19,6 +19,12 @@ LOOK_BACK = 3  # ticks between the two scans that a policy sees: how things move
 REST_TICKS = 13  # after the last command: 0.6 s of steps in place, touchdown, and the body calm
 REST_VELOCITY = np.array([0.06, 0.06, 0.08])  # m/s, m/s, rad/s, of the mean over REST_MEAN ticks
 REST_MEAN = 5
+# The steepest ring looks over what is lower than itself: close to the scanner a table vanishes
+# from the scan. The shield remembers what stood there a moment ago.
+BLIND = 0.6  # m from the scanner
+REMEMBERED = (0.6, 1.2)  # m from the scanner, of points worth remembering
+MEMORY = 12  # scans
+MEMORY_EVERY = 3  # ticks between them
 
 
 class SteeringPolicy(Protocol):
@@ -36,6 +42,9 @@ class Pilot:
         self._count = sectors
         self._sectors: deque[np.ndarray] = deque(maxlen=1 + LOOK_BACK)
         self._twists: deque[np.ndarray] = deque(maxlen=REST_MEAN)
+        self._memory: deque[np.ndarray] = deque(maxlen=MEMORY)  # points in odom
+        self._ticks = 0
+        self._base_from_lidar = np.array(robot.lidar.mount.position[:2])
         self.seeing = False  # whether the latest scan can be walked by
         self._idle = 0  # ticks since the last command that was not zero
         self.points = np.full((1, 2), FAR)  # (m, 2) m, the latest scan in base_link
@@ -48,6 +57,7 @@ class Pilot:
         self.steering.reset()
         self._sectors.clear()
         self._twists.clear()
+        self._memory.clear()
         self._idle = 0
 
     def look(self, sensed: Sensed) -> None:
@@ -58,13 +68,29 @@ class Pilot:
         self.seeing = self.shield.usable(scan, sensed.stamp)
         if scan is None or not self.seeing:
             return
-        self.points = self.shield.points_in_base(scan)
+        self.points = self._with_memory(self.shield.points_in_base(scan), odom_from_base(sensed))
         if not len(self.points):
             self.points = np.full((1, 2), FAR)
         ranges = scan_sectors(
             scan.ranges, scan.angle_min, scan.angle_increment, self._count, SECTOR_RANGE
         )
         self._sectors.append(ranges)
+
+    def _with_memory(self, points: np.ndarray, odom_from_base: np.ndarray) -> np.ndarray:
+        """Points in base_link with those remembered that lie where the scanner is blind."""
+        c, s = np.cos(odom_from_base[2]), np.sin(odom_from_base[2])
+        turn = np.array([[c, -s], [s, c]])
+        distance = np.hypot(*(points - self._base_from_lidar).T)
+        remembered = np.zeros((0, 2))
+        if self._memory:
+            remembered = (np.concatenate(self._memory) - odom_from_base[:2]) @ turn
+            blind = np.hypot(*(remembered - self._base_from_lidar).T) < BLIND
+            remembered = remembered[blind]
+        if self._ticks % MEMORY_EVERY == 0:
+            near = (distance > REMEMBERED[0]) & (distance < REMEMBERED[1])
+            self._memory.append(points[near] @ turn.T + odom_from_base[:2])
+        self._ticks += 1
+        return np.concatenate([points, remembered])
 
     @property
     def velocity(self) -> np.ndarray:

@@ -4,7 +4,7 @@ For each candidate command it predicts how the gait would follow that command fo
 then brake, and it passes the first candidate on whose way every scan point keeps its distance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hrl_core.robot import Robot
@@ -35,12 +35,15 @@ FAR = 1e3  # m, coordinate of a point that is not there
 class ShieldConfig:
     """How the gait answers and how near anything may come."""
 
-    margin: float = 0.04  # m, between the footprint's circles and any scan point
+    margin: float = 0.06  # m, between the footprint's circles and any scan point
     inside: float = 0.03  # m; points deeper in the footprint are the robot's own arm or item
     reach: float = 1.1  # m; points further from the footprint cannot matter before the next scan
     response: tuple[float, float, float] = (0.4, 0.45, 0.7)  # share per tick of vx, vy, wz
     delay: tuple[int, int, int] = (2, 2, 0)  # ticks, at most PENDING
     checked: tuple[int, ...] = (2, 4, 7, 10, 14)  # ticks ahead at which the footprint is compared
+    # What is left of a command and below this is no motion; the gait would step and creep on it.
+    least: tuple[float, float, float] = (0.03, 0.03, 0.2)  # m/s, m/s, rad/s
+    smooth: float = 0.06  # m; neighbouring beams that differ less see the same surface
     velocity_noise: float = 0.05  # m/s, rad/s; a measured velocity below it counts as standing
     scan_max_age: float = 0.35  # s
     valid_beams: float = 0.5  # share of the beams that must have measured
@@ -65,8 +68,17 @@ class Shield:
         return bool(measured.mean() >= self.config.valid_beams)
 
     def points_in_base(self, scan: Scan) -> np.ndarray:
-        """Hits of a scan in base_link (m, 2) m."""
-        return scan.points() + self._base_from_lidar
+        """Hits of a scan in base_link (m, 2) m, each range averaged with its like neighbours.
+
+        The shield goes by the nearest of many beams; without the average it would take the noise
+        of a shelf's face for an obstacle in front of it.
+        """
+        neighbours = np.stack([np.roll(scan.ranges, 1), scan.ranges, np.roll(scan.ranges, -1)])
+        with np.errstate(invalid="ignore"):
+            alike = np.abs(neighbours - scan.ranges) < self.config.smooth
+        total = np.where(alike, neighbours, 0.0).sum(0)
+        ranges = np.where(alike[1], total / np.maximum(alike.sum(0), 1), scan.ranges)
+        return replace(scan, ranges=ranges).points() + self._base_from_lidar
 
     def clearance(self, points: np.ndarray) -> np.ndarray:
         """Distance of points (..., 2) in base_link from the footprint, negative inside: (...) m."""
@@ -116,6 +128,9 @@ class Shield:
             result[active[better]] = candidate[better]
             spare_best[undecided] = np.maximum(spare_best[undecided], spare)
             undecided = undecided[spare < 0]
+        changed = (result != command).any(1)
+        idle = (np.abs(result) < self.config.least).all(1)
+        result[changed & idle] = 0.0
         return result
 
     def _next(self, wanted: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from hrl_core.robot import Robot
 from hrl_core.sensed import Detection, Localisation, Odometry, Sensed
 from hrl_core.site import Site
 from hrl_perception.perception import Perception
-from hrl_sim_bridge.floorplan import Rectangle, clearance
+from hrl_sim_bridge.floorplan import Rectangle, clearance, distance_to_path
 from hrl_sim_bridge.plant import Plant, PlantOptions
 from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.world import World
@@ -33,6 +33,7 @@ SkillName = Literal["walk", "approach"]
 START_AT_FACE = 0.4  # share of walks that begin where a grasp or place ended
 ROOM = 0.06  # m, free round the footprint at the start
 ROOM_AT_FACE = 0.03  # m, the same where the robot stands at a shelf
+PERSON_TO_START = 1.3  # m, between the start and the routes of people
 STILL_TICKS = 10  # ticks after the end, before the truth is read
 CAMERA = "camera"
 CAMERA_TICKS = 2  # a picture every second tick
@@ -164,7 +165,7 @@ def draw_task(world: World, robot: Robot, skill: SkillName, seed: int) -> Task:
             continue
         if _footprint_room(site, boxes, robot, start) < room:
             continue
-        if any(np.hypot(*(person.route - start[:2]).T).min() < 1.2 for person in trial.people):
+        if any(distance_to_path(p.route, start[:2]) < PERSON_TO_START for p in trial.people):
             continue
         return Task(replace(trial, start=start), goal, map_from_goal)
     raise ValueError(f"no free start and goal for {skill} with seed {seed} in {site.name}")
