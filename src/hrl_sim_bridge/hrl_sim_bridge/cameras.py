@@ -1,5 +1,6 @@
 """The robot's RGB-D cameras: rendered pictures with noise, and where each camera was."""
 
+import cv2
 import mujoco
 import numpy as np
 from hrl_core.config import ConfigError
@@ -13,7 +14,7 @@ from hrl_sim_bridge.robot_model import body_of_link
 from hrl_sim_bridge.sensors import Body, generator
 from hrl_sim_bridge.world import CameraNoise
 
-NOISE_BANK = 1 << 20  # random numbers drawn once; every picture takes a stretch of them
+NOISE_BANK = 1 << 20  # random numbers
 
 
 class Cameras:
@@ -23,7 +24,8 @@ class Cameras:
         self._robot, self._model, self._noise, self._seed = robot, model, noise, seed
         self._renderer: Renderer | None = None
         self._overview = Overview()
-        self._bank: np.ndarray | None = None
+        self._grey_noise: np.ndarray | None = None
+        self._depth_noise: np.ndarray | None = None
         self._posed = mujoco.MjData(model)  # for forward kinematics of measured joints
         self._body = Body(robot, model)
 
@@ -88,23 +90,26 @@ class Cameras:
         found = posed.body(body_of_link(self._robot, link))
         return transform_from(found.xpos.copy(), found.xmat.reshape(3, 3).copy())
 
-    def _random(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Normal random numbers (n,) float32: a random stretch of the bank, for speed."""
-        if self._bank is None:
-            bank = generator(self._seed, "camera", 0)
-            self._bank = bank.standard_normal(NOISE_BANK, dtype=np.float32)
-        start = rng.integers(NOISE_BANK - n)
-        return self._bank[start : start + n]
-
     def _noisy_rgb(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        noise = self._noise.grey * self._random(rgb.shape[0] * rgb.shape[1], rng)
-        noisy = rgb + noise.reshape(*rgb.shape[:2], 1)
-        return np.clip(noisy, 0, 255, out=noisy).astype(np.uint8)
+        """Add grey noise; it is drawn once, and every picture takes a random stretch of it."""
+        if self._grey_noise is None:
+            bank = generator(self._seed, "camera").normal(0, self._noise.grey, NOISE_BANK)
+            self._grey_noise = np.repeat(np.round(bank).astype(np.int16)[:, None], 3, axis=1)
+        n = rgb.shape[0] * rgb.shape[1]
+        start = rng.integers(NOISE_BANK - n)
+        noise = self._grey_noise[start : start + n].reshape(rgb.shape)
+        return cv2.add(rgb, noise, dtype=cv2.CV_8U)  # saturates at 0 and 255
 
     def _noisy_depth(
         self, depth: np.ndarray, max_depth: float, rng: np.random.Generator
     ) -> np.ndarray:
-        common = 1 + self._noise.depth_common * rng.standard_normal()
-        noise = common + self._noise.depth * self._random(depth.size, rng).reshape(depth.shape)
-        noisy = depth * noise.astype(np.float32)
-        return np.where(depth <= max_depth, noisy, np.float32(0)).astype(np.float32)
+        """Scale by a factor for the picture and one per pixel; 0 beyond the camera's reach."""
+        if self._depth_noise is None:
+            bank = generator(self._seed, "hand_camera").standard_normal(NOISE_BANK)
+            self._depth_noise = (self._noise.depth * bank).astype(np.float32)
+        common = np.float32(1 + self._noise.depth_common * rng.standard_normal())
+        start = rng.integers(NOISE_BANK - depth.size)
+        factor = self._depth_noise[start : start + depth.size].reshape(depth.shape) + common
+        factor *= depth
+        factor[depth > max_depth] = 0.0
+        return factor

@@ -53,7 +53,7 @@ def clearance(site: Site, others: Iterable[Rectangle], points: np.ndarray) -> np
 def passable(
     site: Site, others: Iterable[Rectangle], places: np.ndarray, width: float
 ) -> np.ndarray:
-    """Which places (n, 2) m a disc of diameter `width` [m] can reach from the first one: (n,) bool."""
+    """Which places (n, 2) m a disc `width` [m] across can reach from the first: (n,) bool."""
     shape = np.ceil(np.array(site.size) / CELL).astype(int)
     centres = (np.stack(np.indices(shape), axis=-1) + 0.5) * CELL
     free = clearance(site, others, centres) >= 0.5 * width

@@ -150,7 +150,7 @@ class OdometryDrift:
 
 
 class LidarSensor:
-    """Rings of beams flattened to one planar scan: per azimuth the nearest return in the height band.
+    """Rings of beams flattened to a planar scan: per azimuth the nearest return in a height band.
 
     Returns are expressed as horizontal distance in lidar_link. Returns near the floor, above the
     band and round the tool are filtered out, as the driver of a real scanner does.

@@ -1,22 +1,18 @@
 """A world file: the site, what a seed may vary on it, the sensors' noise and the faults."""
 
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from hrl_core.config import Config, find_config, load_yaml
 from hrl_core.site import Site
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from hrl_sim_bridge.faults import FaultKind, check_target
-from hrl_sim_bridge.floorplan import clearance, passable
-from hrl_sim_bridge.trial import PASSAGE, Order, PlacedItem, Trial, sample, staging_places
+from hrl_sim_bridge.faults import FaultKind
+from hrl_sim_bridge.trial import Order, PlacedItem, Trial, sample
+from hrl_sim_bridge.world_checks import problems
 
 __all__ = ["Order", "PlacedItem", "Trial", "World", "load_world"]
-
-START_CLEARANCE = 0.65  # m from base_link to the nearest solid: the footprint's circle
 
 
 def _ordered(pair: tuple) -> tuple:
@@ -25,8 +21,9 @@ def _ordered(pair: tuple) -> tuple:
     return pair
 
 
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
-Positive = Annotated[tuple[float, float], AfterValidator(_ordered), Field()]
+Range = Annotated[
+    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]], AfterValidator(_ordered)
+]
 Count = Annotated[
     tuple[Annotated[int, Field(ge=0, le=20)], Annotated[int, Field(ge=0, le=20)]],
     AfterValidator(_ordered),
@@ -168,75 +165,11 @@ class World(Config):
                 loc=location,
                 input=value,
             )
-            for location, value, why in self._problems()
+            for location, value, why in problems(self)
         ]
         if errors:
             raise ValidationError.from_exception_data("World", errors)
         return self
-
-    def _problems(self):
-        """Yield (location, value, what is wrong and allowed)."""
-        site, trial = self.site, self.trial
-        lists = {
-            ("trial", "stock", "items"): (trial.stock.items, site.items),
-            ("trial", "stock", "bins"): (trial.stock.bins, site.bins),
-            ("trial", "orders", "items"): (trial.orders.items, trial.stock_items(site)),
-            ("trial", "orders", "stations"): (
-                trial.orders.stations,
-                [station.name for station in site.stations],
-            ),
-            ("trial", "start", "waypoint"): ([trial.start.waypoint], site.waypoints),
-        }
-        for k, route in enumerate(trial.people.routes):
-            lists["trial", "people", "routes", k] = (route, site.waypoints)
-        for location, (names, known) in lists.items():
-            for k, name in enumerate(names):
-                if name not in known:
-                    index = () if location[-1] == "waypoint" else (k,)
-                    yield (*location, *index), name, f"unknown; known: {sorted(known)}"
-        for k, fault in enumerate(self.faults):
-            wrong = check_target(fault.kind, fault.target, site)
-            if wrong:
-                yield ("faults", k, "target"), fault.target, wrong
-        if trial.start.waypoint in site.waypoints:
-            yield from self._lack_of_room()
-
-    def _lack_of_room(self):
-        site, trial = self.site, self.trial
-        for kind in ("shelves", "stations"):
-            for k, place in enumerate(getattr(site, kind)):
-                others = [o for o in self._solids if o.name != place.name]
-                own = next(o for o in self._solids if o.name == place.name)
-                hit = [o.name for o in others if o.distance(own.pose[:2]) < 0.01]
-                if hit:
-                    yield ("site", kind, k, "pose"), place.pose, f"stands inside {hit}"
-        start = np.array(site.waypoints[trial.start.waypoint].pose[:2])
-        room = float(clearance(site, [], start)) - trial.start.jitter
-        if room < START_CLEARANCE:
-            yield (
-                ("trial", "start", "waypoint"),
-                trial.start.waypoint,
-                f"the robot may start {room:.2f} m from a shelf, station or wall; "
-                f"allowed is {START_CLEARANCE} m or more",
-            )
-            return
-        places = np.concatenate([start[None], staging_places(site)])
-        names = ["start", *site.bins, *(station.name for station in site.stations)]
-        reached = passable(site, [], places, PASSAGE)
-        closed = [name for name, ok in zip(names, reached, strict=True) if not ok]
-        if closed:
-            yield (
-                ("site", "shelves"),
-                closed,
-                f"the places in front of these cannot be reached from the start "
-                f"on ways {PASSAGE} m wide",
-            )
-
-    @cached_property
-    def _solids(self):
-        from hrl_sim_bridge.floorplan import solids
-
-        return solids(self.site)
 
     def sample(self, seed: int) -> Trial:
         """The trial of a seed: equal for equal world files and seeds."""
