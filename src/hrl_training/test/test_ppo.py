@@ -139,3 +139,12 @@ def test_the_learning_rate_falls_linearly_to_its_final_value():
     assert rates[0] == SMALL.learning_rate
     assert rates[-1] == pytest.approx(SMALL.final_learning_rate)
     assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
+
+
+def test_exploration_narrows_to_the_final_spread_where_asked():
+    config = replace(SMALL, narrow_from=0.5, final_std=0.05, lowest_log_std=-4.0)
+    ppo = PPO(Target(), config, seed=0)
+    spreads = []
+    ppo.train(report=lambda figures: spreads.append(figures["std"]))
+    assert spreads[len(spreads) // 2 - 1] > 0.25
+    assert spreads[-1] == pytest.approx(0.05, rel=1e-3)

@@ -7,7 +7,7 @@ from hrl_training.ppo import PPOConfig
 from hrl_training.training_run import TrainingRun, save_policy, train_ppo
 
 ENVIRONMENTS = 384
-CONFIG = PPOConfig(steps=5_500_000)
+CONFIG = PPOConfig(steps=7_000_000, narrow_from=0.75, final_std=0.08, lowest_log_std=-2.6)
 EPISODE_TICKS = 1000  # the gait itself has no end; this is the length of its episodes in training
 
 LIMITS = (
