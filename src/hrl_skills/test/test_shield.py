@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 from hrl_core.robot import load_robot
 from hrl_core.sensed import Scan
-from hrl_core.site import load_site
 from hrl_skills.shield import FAR, Shield
-from hrl_skills.skill import STOP
-from hrl_skills.steering import PENDING, Steering
+from hrl_skills.steering import PENDING
 
 ROBOT = load_robot()
 SHIELD = Shield(ROBOT)
@@ -96,28 +94,3 @@ def test_averaging_keeps_the_edges_of_things():
     assert len(points) == 359
     mount = ROBOT.lidar.mount.position
     assert np.abs(points - [1.0 + mount[0], mount[1]]).sum(1).min() < 1e-9
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_commands_never_bring_the_robot_into_contact(seed):
-    from hrl_training.planar_rig import PlanarRig
-
-    site = load_site("small_warehouse")
-    rig = PlanarRig(site, ROBOT, site.pose_in_front("A2", 0.75), markers=False, seed=seed)
-    rng = np.random.default_rng(seed)
-    steering = Steering(1, ROBOT.base)
-    action = np.zeros((1, 3))
-    rig.step(STOP)
-    for tick in range(300):
-        if tick % 15 == 0:
-            action = rng.uniform(-1.5, 1.5, (1, 3))
-        sensed = rig.sensed()
-        twist = SHIELD.protect(
-            steering.twist(action),
-            steering.pending,
-            sensed.odometry.twist[None],
-            SHIELD.points_in_base(sensed.scan)[None],
-        )
-        steering.commit(twist)
-        rig.step(type(STOP)(twist=twist[0]))
-    assert rig.nearest > 0.0
