@@ -14,6 +14,8 @@ from hrl_core.sensed import CameraFrame, Detection
 from hrl_perception.localisation import OdometryNoise
 from hrl_perception.sightings import Sighting
 
+HALF_ITEM = 0.015  # m, half of the part of an item that is looked for
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerOptions:
@@ -32,7 +34,7 @@ class TrackerOptions:
     half_life: float = 10.0  # s, in which the confidence of an unseen item halves
     forget_after: float = 120.0  # s without a sighting
     empty_views: int = 3  # pictures in a row that look through where an item should be
-    empty_margin: float = 0.06  # m, further away than the item's centre
+    empty_margin: float = 0.045  # m, further away than the item's centre; more than half an item
     empty_range: float = 1.5  # m, beyond it a picture says nothing about emptiness
 
 
@@ -125,7 +127,8 @@ class Tracker:
             if track.sighting.marker.kind != "item" or track.sighting.stamp >= frame.stamp:
                 continue
             centre = (optical_from_odom @ track.odom_from_object)[:3, 3]
-            if not self._looks_through(frame, centre):
+            spread = float(np.sqrt(np.max(np.diag(track.covariance)[:3])))
+            if not self._looks_through(frame, centre, spread):
                 continue
             track.empty += 1
             if track.empty >= self._options.empty_views:
@@ -165,19 +168,22 @@ class Tracker:
         if track.outliers >= self._options.moved_after:
             self._tracks[sighting.marker.name] = started(sighting)
 
-    def _looks_through(self, frame: CameraFrame, centre: np.ndarray) -> bool:
-        """Whether depth around the projection of `centre` (3,) lies clearly behind it."""
+    def _looks_through(self, frame: CameraFrame, centre: np.ndarray, spread: float) -> bool:
+        """Whether all depth around the projection of `centre` (3,) lies clearly behind it.
+
+        spread [m]: standard deviation of the centre; that far aside there must be nothing either.
+        """
         z = float(centre[2])
         if not 0.05 < z < self._options.empty_range:
             return False
-        column, row = (frame.matrix @ (centre / z))[:2]
-        # Half of a small item's width, so that a slightly wrong pose still hits it.
-        reach = max(2, int(0.015 * frame.matrix[0, 0] / z))
+        u, v = (round(float(x)) for x in (frame.matrix @ (centre / z))[:2])
+        scale = frame.matrix[0, 0] / z
+        up = max(2, int(HALF_ITEM * scale))  # not more, or the board below comes into view
+        aside = max(2, int((HALF_ITEM + 2 * spread) * scale))
         height, width = frame.depth.shape
-        if not (reach <= column < width - reach and reach <= row < height - reach):
+        if not (aside <= u < width - aside and up <= v < height - up):
             return False
-        u, v = round(float(column)), round(float(row))
-        patch = frame.depth[v - reach : v + reach + 1, u - reach : u + reach + 1]
+        patch = frame.depth[v - up : v + up + 1, u - aside : u + aside + 1]
         valid = patch[np.isfinite(patch) & (patch > 0)]
         if len(valid) < 0.5 * patch.size:
             return False
