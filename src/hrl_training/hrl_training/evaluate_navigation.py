@@ -1,6 +1,7 @@
 """Measure walk or approach in full physics on tasks drawn from a world and seeds.
 
-`python -m hrl_training.evaluate_navigation walk --trials 50 --seed 0`
+`python -m hrl_training.evaluate_navigation walk --trials 50 --seed 0` prints a table; `--json FILE`
+writes a summary and a row per trial, and `--card` puts the figures into the card of the policy.
 """
 
 import argparse
@@ -14,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from hrl_core.robot import load_robot
 from hrl_sim_bridge.world import load_world
+from hrl_skills.policy import POLICIES, Figure, load_card, save_card
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from hrl_training.navigation_trials import Row, run_trial
+from hrl_training.navigation_trials import Row, SkillName, run_trial
 from hrl_training.statistics import wilson_interval
 
 
@@ -45,26 +47,22 @@ def summarise(skill: str, rows: list[Row]) -> dict:
 
 
 def run_trials(
-    skill: str, world: str, seeds: list[int], *, vision: bool, scripted: bool, workers: int
+    skill: SkillName, world: str, seeds: list[int], *, vision: bool, scripted: bool, workers: int
 ) -> Iterator[Row]:
     """Rows in the order of the seeds."""
-    one = partial(_one, skill, world, vision, scripted)
+    one = partial(
+        run_trial,
+        load_world(world),
+        load_robot(),
+        skill,
+        vision=vision,
+        scripted=scripted,
+    )
     if workers == 1:
         yield from map(one, seeds)
         return
     with ProcessPoolExecutor(workers) as pool:
         yield from pool.map(one, seeds)
-
-
-def _one(skill: str, world: str, vision: bool, scripted: bool, seed: int) -> Row:
-    return run_trial(
-        load_world(world),
-        load_robot(),
-        "walk" if skill == "walk" else "approach",
-        seed,
-        vision=vision,
-        scripted=scripted,
-    )
 
 
 def report(summary: dict, rows: list[Row], console: Console) -> None:
@@ -107,6 +105,32 @@ def report(summary: dict, rows: list[Row], console: Console) -> None:
             )
 
 
+def write_card(summary: dict, way: str, command: str) -> None:
+    """Put the figures of a run into the shipped card, in place of older ones got the same way."""
+    folder = POLICIES / summary["skill"]
+    card = load_card(folder / "card.yaml")
+
+    def figure(metric: str, value: float, interval: tuple[float, float] | None = None) -> Figure:
+        return Figure(
+            metric=f"{metric}, {way}",
+            value=round(value, 4),
+            interval=interval,
+            trials=summary["trials"],
+            command=command,
+        )
+
+    low, high = summary["interval"]
+    new = [
+        figure("success rate", summary["success_rate"], (round(low, 4), round(high, 4))),
+        figure("median time, s", summary["duration_median"]),
+        figure("position error p95, m", summary["position_error_p95"]),
+        figure("yaw error p95, deg", summary["yaw_error_p95"]),
+        figure("share of trials with a contact", summary["contacts"] / summary["trials"]),
+    ]
+    kept = [old for old in card.figures if not old.metric.endswith(f", {way}")]
+    save_card(folder, card.model_copy(update={"figures": (*kept, *new)}))
+
+
 def main(arguments: list[str] | None = None) -> dict:
     parser = argparse.ArgumentParser(prog="evaluate_navigation", description=__doc__)
     parser.add_argument("skill", choices=("walk", "approach"))
@@ -117,9 +141,11 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--policy", choices=("learned", "script"), default="learned")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--json", type=Path, help="write the summary and a row per trial")
+    parser.add_argument("--card", action="store_true", help="put the figures into the card")
     options = parser.parse_args(arguments)
     if options.trials < 1 or options.workers < 1:
         parser.error("--trials and --workers must be 1 or more")
+    scripted = options.policy == "script"
     seeds = list(range(options.seed, options.seed + options.trials))
     console = Console()
     trials = run_trials(
@@ -127,12 +153,19 @@ def main(arguments: list[str] | None = None) -> dict:
         options.world,
         seeds,
         vision=not options.no_vision,
-        scripted=options.policy == "script",
+        scripted=scripted,
         workers=options.workers,
     )
     rows = list(track(trials, options.skill, total=len(seeds), console=console))
     summary = summarise(options.skill, rows)
     report(summary, rows, console)
+    if options.card:
+        words = ["python -m hrl_training.evaluate_navigation", options.skill]
+        words += [f"--trials {options.trials} --seed {options.seed} --world {options.world}"]
+        words += ["--no-vision"] * options.no_vision + ["--policy script"] * scripted
+        way = "script" if scripted else "learned"
+        way += " with true poses" if options.no_vision else " with cameras"
+        write_card(summary, way, " ".join(words))
     if options.json:
         content = {"summary": summary, "rows": [row.as_dict() for row in rows]}
         options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
