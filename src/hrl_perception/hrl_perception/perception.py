@@ -73,7 +73,11 @@ class Perception:
         if scan is not None and self._options.match_scans and scan.stamp > self._latest_scan:
             self._latest_scan = scan.stamp
             self._match(scan)
-        return self._localiser.localisation(stamp), self._tracker.detections(stamp)
+        localisation = self._localiser.localisation(stamp)
+        if self._localiser.known:
+            map_from_odom = transform_from_planar(localisation.map_from_odom)
+            self._tracker.anchor(map_from_odom, localisation.covariance, odometry.odom_from_base)
+        return localisation, self._tracker.detections(stamp)
 
     def _start_over(self) -> None:
         self._localiser.forget()

@@ -2,6 +2,7 @@
 
 odom never jumps, so a track stays where the thing is while the robot moves. A track is fused from
 all cameras, started afresh when its thing has moved, and dropped when its place is seen empty.
+Over a longer way odom drifts: then what is out of sight is kept at its place in map instead.
 """
 
 from dataclasses import dataclass, replace
@@ -46,6 +47,9 @@ class Track:
     odom_from_object: np.ndarray
     covariance: np.ndarray
     confidence: float
+    just_seen: bool = True  # since the last call of `anchor`
+    map_from_object: np.ndarray | None = None  # (4, 4) when last seen; None: it may have moved
+    seen_covariance: np.ndarray | None = None  # (6, 6) then, along the axes of map
     outlier: Sighting | None = None  # the latest sighting, if it was off the track
     outliers: int = 0
     empty: int = 0
@@ -90,6 +94,8 @@ class Tracker:
                 and odom_from_tool is not None
                 and np.linalg.norm(position - odom_from_tool[:3, 3]) < options.hand_reach
             )
+            if near_hand:
+                track.map_from_object = None
             position_noise = options.hand_position_noise if near_hand else options.position_noise
             rotation_noise = options.hand_rotation_noise if near_hand else options.rotation_noise
             lever = np.linalg.norm(position - odom_from_base[:3, 3])
@@ -117,8 +123,32 @@ class Tracker:
         short = np.maximum(0.0, floor - np.diag(covariance))
         track.covariance = covariance + np.diag(short)
         track.confidence += (1 - track.confidence) * 0.5 * sighting.confidence
-        track.sighting = sighting
+        track.sighting, track.just_seen = sighting, True
         track.outlier, track.outliers, track.empty = None, 0, 0
+
+    def anchor(
+        self, map_from_odom: np.ndarray, covariance: np.ndarray, odom_from_base: np.ndarray
+    ) -> None:
+        """Hold things to the map where odometry since their last sighting is worse than that.
+
+        covariance (3, 3): of base_link's planar pose in map.
+        """
+        to_map = np.kron(np.eye(2), map_from_odom[:3, :3])
+        for track in self._tracks.values():
+            if track.just_seen:
+                track.just_seen = False
+                track.map_from_object = map_from_odom @ track.odom_from_object
+                track.seen_covariance = to_map @ track.covariance @ to_map.T
+            if track.map_from_object is None or track.seen_covariance is None:
+                continue
+            lever = np.linalg.norm((track.odom_from_object - odom_from_base)[:2, 3])
+            position = max(covariance[0, 0], covariance[1, 1]) + lever**2 * covariance[2, 2]
+            # Once for the pose in map when it was seen, once for that of now.
+            localisation = 2 * np.diag([position] * 3 + [covariance[2, 2]] * 3)
+            held = to_map.T @ track.seen_covariance @ to_map + localisation
+            if np.max(np.diag(track.covariance)[:3]) > np.max(np.diag(held)[:3]):
+                track.odom_from_object = inverse(map_from_odom) @ track.map_from_object
+                track.covariance = held
 
     def check_empty(self, frame: CameraFrame, odom_from_optical: np.ndarray) -> None:
         """Drop items whose place this picture sees through, several pictures in a row."""

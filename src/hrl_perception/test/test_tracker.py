@@ -111,6 +111,38 @@ def test_walking_makes_places_in_odom_uncertain(sighting_of):
     assert tracker.detections(1.0)["A1"].covariance[0, 0] > 2 * before
 
 
+def test_what_is_out_of_sight_is_kept_in_map_once_odometry_has_drifted(sighting_of):
+    tracker, known_well = Tracker(), np.diag([0.01, 0.01, 0.006]) ** 2
+    tracker.see(sighting_of("can", (2.0, 0.0, 0.5), 0.0))
+    tracker.anchor(np.eye(4), known_well, BASE)
+    # Odometry has drifted by 0.2 m over 5 m; the localisation knows.
+    map_from_odom = transform_from((-0.2, 0.0, 0.0))
+    tracker.move(5.0, np.array([5.0, 0.0, 0.0]), BASE, None)
+    tracker.anchor(map_from_odom, known_well, BASE)
+    detection = tracker.detections(5.0)["can"]
+    np.testing.assert_allclose(detection.odom_from_object[:3, 3], [2.2, 0.0, 0.5], atol=1e-9)
+    assert np.sqrt(detection.covariance[0, 0]) < 0.04
+
+
+def test_while_odometry_is_better_than_the_map_a_track_does_not_move(sighting_of):
+    tracker, known_well = Tracker(), np.diag([0.01, 0.01, 0.006]) ** 2
+    tracker.see(sighting_of("can", (1.0, 0.0, 0.5), 0.0))
+    tracker.anchor(np.eye(4), known_well, BASE)
+    tracker.move(0.5, np.array([0.2, 0.0, 0.0]), BASE, None)
+    tracker.anchor(transform_from((0.02, 0.0, 0.0)), known_well, BASE)
+    assert tracker.detections(0.5)["can"].odom_from_object[0, 3] == 1.0
+
+
+def test_an_item_that_went_along_with_the_hand_is_not_put_back_on_its_shelf(sighting_of):
+    tracker, known_well = Tracker(), np.diag([0.01, 0.01, 0.006]) ** 2
+    tracker.see(sighting_of("can", (1.0, 0.0, 0.5), 0.0))
+    tracker.anchor(np.eye(4), known_well, BASE)
+    tracker.move(1.0, STILL, BASE, transform_from((1.0, 0.0, 0.5)))
+    tracker.move(6.0, np.array([5.0, 0.0, 0.0]), BASE, None)
+    tracker.anchor(transform_from((-0.3, 0.0, 0.0)), known_well, BASE)
+    assert tracker.detections(6.0)["can"].odom_from_object[0, 3] == 1.0
+
+
 @pytest.mark.parametrize(
     ("depth", "kept"),
     [(3.0, False), (0.3, True), (0.0, True)],
