@@ -145,17 +145,21 @@ install_torch() {
 }
 
 build_messages() {
-  local folders=(./src/hrl_msgs)
+  local folders=(./src/hrl_msgs) options=()
+  [ -n "$installed_ros" ] || options=(--config-settings cmake.define.JOIN_SOURCES=ON)
   "$venv/bin/python" -c 'import rclpy'
   if [ -z "$installed_ros" ] || ! "$venv/bin/python" -c 'import tf2_msgs' 2>/dev/null; then
     folders=(./src/tf2_msgs "${folders[@]}")
   fi
-  CMAKE_PREFIX_PATH=$AMENT_PREFIX_PATH pip install --no-build-isolation --no-deps "${folders[@]}"
+  CMAKE_PREFIX_PATH=$AMENT_PREFIX_PATH pip install --no-build-isolation --no-deps \
+    "${options[@]}" "${folders[@]}"
 }
 
 install_packages() {
   local folders=("${packages[@]/#/./src/}")
-  pip install --no-deps --no-build-isolation --config-settings editable_mode=compat \
+  # PEP 517: the older way would put the executables elsewhere.
+  pip install --use-pep517 --no-deps --no-build-isolation \
+    --config-settings editable_mode=compat \
     "${folders[@]/#/--editable=}"
   "$venv/bin/python" -m hrl_bringup.ament_links "${folders[@]}"
 }

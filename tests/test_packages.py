@@ -17,6 +17,8 @@ IMPORTED_AS = {
     "yaml": "python3-yaml",
     "cv2": "python3-opencv",
     "pydantic": "python3-pydantic",
+    "pydantic_core": "python3-pydantic",
+    "annotated_types": "python3-pydantic",
     "matplotlib": "python3-matplotlib",
     "PIL": "python3-pil",
     "rich": "python3-rich",
