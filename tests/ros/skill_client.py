@@ -74,6 +74,16 @@ class Client:
         assert handle.accepted
         return handle
 
+    def accepted_soon(self, request):
+        """Send a goal again and again until it is accepted; returns its handle."""
+
+        def attempt():
+            sent = self.send(request)
+            handle = wait_for(lambda: sent.done() and sent.result(), "the answer to a goal")
+            return handle if handle.accepted else None
+
+        return wait_for(attempt, "a goal that is accepted")
+
     @staticmethod
     def result(handle, timeout: float = 60.0):
         """(status, SkillResult) of a goal."""

@@ -168,13 +168,7 @@ def test_the_emergency_stop_ends_a_goal_and_bars_the_next(staged, probe):
         assert not wait_for(lambda: sent.done() and sent.result(), "an answer").accepted
         assert rejections.wait().code == Code.E_STOP
         button.publish(Bool(data=False))
-
-        def accepted():
-            again = client.send(goal(client.skill))
-            handle = wait_for(lambda: again.done() and again.result(), "an answer")
-            return handle if handle.accepted else None
-
-        handle = wait_for(accepted, "a goal that is accepted after the release")
+        handle = client.accepted_soon(goal(client.skill))
         handle.cancel_goal_async()
         client.result(handle)
     finally:

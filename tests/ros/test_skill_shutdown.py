@@ -34,7 +34,7 @@ def test_the_end_of_the_server_stops_the_robot_and_ends_the_goal(
     process = start_node("hrl_skills.skill_node", skill, skill=skill)
     client, commands = Client(probe, skill), listen(topics.CMD_VEL)
     wait_for(lambda: client.ready() and "accepts goals" in process.output, "the server", 60)
-    handle = client.accepted(goal(skill))
+    handle = client.accepted_soon(goal(skill))
     result = handle.get_result_async()
     wait_for(lambda: len(client.feedback) >= 2, "feedback")
     assert process.end(number) == 0, process.output
