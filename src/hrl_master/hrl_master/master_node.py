@@ -2,6 +2,7 @@
 
 # pyright: basic
 import sys
+import traceback
 
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code
@@ -20,10 +21,10 @@ from rclpy.task import Future
 from hrl_core import topics
 from hrl_master.convert import decision_msg, goal_msg, order_from_msg, order_result_msg
 from hrl_master.guardrails import GuardrailConfig, Guardrails
-from hrl_master.mission import Decision, MasterConfig, Mission
+from hrl_master.mission import Decision, MasterConfig, Mission, Order
 from hrl_master.policy import make_policy
 from hrl_master.scene import GripperConfig, Scene, build_scene
-from hrl_master.skill_client import SkillClient, failure, within
+from hrl_master.skill_client import SkillClient, failure
 from hrl_msgs.msg import MasterDecision, Rejection, SkillResult, TickDone
 
 SKILLS = ("walk", "approach", "grasp", "place")
@@ -36,6 +37,9 @@ class MasterParameters(RobotParameters, MasterConfig, GuardrailConfig):
     server_timeout: float = Field(
         default=15.0, gt=0, le=600, description="s of wall time for a skill's server to appear"
     )
+    perception: str = Field(
+        default="perception", description="node whose ticks say what time it is, in lockstep"
+    )
     skill_timeout: float = Field(
         default=5.0, gt=0, le=600, description="s of ROS time without a sign of the running skill"
     )
@@ -45,6 +49,7 @@ class MasterNode(HrlNode):
     """Runs one mission at a time; see hrl_master.mission.
 
     In lockstep it holds the plant at the tick after a skill has ended until the next one has begun.
+    Sensor data are taken in only when a decision is due.
     """
 
     parameters_model = MasterParameters
@@ -56,6 +61,7 @@ class MasterNode(HrlNode):
         self._reset_tick()
 
     def _reset_tick(self) -> None:
+        self._tick = float("-inf")  # that perception has finished
         self._hold: float | None = None  # newest tick that may be acknowledged; None: every
         self._acknowledged = float("-inf")
         self._running: SkillClient | None = None
@@ -76,9 +82,8 @@ class MasterNode(HrlNode):
         self._tick_done = self.publish_on(topics.TICK_DONE)
         self.subscribe(topics.REJECTIONS, self._on_rejection)
         self.subscribe(topics.TICK_DONE, self._on_tick_done)
-        self._senses = Senses(
-            self, self._robot, self._on_tick, self._on_restart, self._repeat_acknowledgement
-        )
+        self._senses = Senses(self, self._robot, self._on_tick)
+        self._senses.pause()
         self._server = ActionServer(
             self,
             interface(topics.ACTIONS["run_mission"]),
@@ -104,8 +109,10 @@ class MasterNode(HrlNode):
         if not self.loaded:
             return
         self._senses.check()
-        silent = self._senses.stamp - max(self._skill_tick, self._decided)
-        if self._running is not None and silent > self.parameters.skill_timeout:
+        if self._running is None:
+            return
+        silent = self._now() - max(self._skill_tick, self._decided)
+        if silent > self.parameters.skill_timeout:
             name = self._running.skill
             self._running.stop(
                 Code.INTERNAL_ERROR, f"{name} has given no sign for {silent:.1f} s of ROS time"
@@ -136,8 +143,6 @@ class MasterNode(HrlNode):
                 raise Refused(Code.NOT_READY, "master already runs a mission; cancel it first")
             if self.e_stop:
                 raise Refused(Code.E_STOP, "the emergency stop is pressed; release it first")
-            if self._senses.stamp < 0:
-                raise Refused(Code.NOT_READY, "no sensor was heard yet")
             if not request.orders:
                 raise Refused(Code.GOAL_INVALID, "orders is empty: needs one order or more")
             try:
@@ -154,17 +159,12 @@ class MasterNode(HrlNode):
         limit = self._master_config.max_decisions
         self._mission = Mission(orders, policy, self._guardrails, limit)
         self._ending = None
-        self._hold = self._senses.stamp
+        self._hold = self._tick
         return GoalResponse.ACCEPT
 
     def _on_cancel(self, handle) -> CancelResponse:
         self._end_mission(Code.CANCELED, "cancelled by the client")
         return CancelResponse.ACCEPT
-
-    def _on_restart(self, stamp: float) -> None:
-        self._end_mission(Code.SENSOR_LOST, "ROS time went back: the plant was reset")
-        self._acknowledged = float("-inf")
-        self._hold = None
 
     def _end_mission(self, code: Code, detail: str) -> None:
         """End the mission, if one runs: the running skill is cancelled first."""
@@ -177,47 +177,19 @@ class MasterNode(HrlNode):
             self._scene.set_result(None)
 
     async def _execute(self, handle):
-        mission, name = self._mission, handle.request.mission_id
-        log = MissionLog(self._senses.stamp)
-        last = SkillResult()
-        scene = await self._next_scene()
-        while scene is not None and self._ending is None:
-            decision = mission.next_decision(scene)
-            log.note(mission, self._senses.stamp)
-            if decision is None:
-                break
-            order = mission.state.order
-            log.decisions += 1
-
-            def announce(finished, result, index=log.index, order=order, decision=decision):
-                message = decision_msg(
-                    name, index, order, decision, result, finished, self._senses.stamp
-                )
-                self._decisions.publish(message)
-                return message
-
-            announced = announce(False, last)
-            self.get_logger().info(f"{decision.skill} {decision.target}: {decision.reason}")
-            outcome, last = await self._run(decision, order, handle, announced)
-            after = await self._next_scene()
-            if after is not None:
-                check = mission.report(decision, outcome, scene, after)
-                self.get_logger().info(
-                    f"{decision.skill} {decision.target}: {outcome.code.name}: {outcome.detail}; "
-                    f"check: {check.sentence}"
-                )
-                last.verdict.confirmed = bool(last.verdict.confirmed and check.ok)
-                last.verdict.sentence += f"; the master: {check.sentence}"
-            announce(True, last)
-            log.index += 1
-            scene = after
+        mission, log = self._mission, MissionLog(self._now())
+        try:
+            await self._carry_out(mission, handle, log)
+        except Exception as error:  # a fault here must not leave the skills without a master
+            self.get_logger().error(traceback.format_exc())
+            self._end_mission(Code.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
         if self._ending is not None:
             mission.cancel(*self._ending)
-            log.note(mission, self._senses.stamp)
+        log.note(mission, self._now())
         result = self._result(mission, log)
         if result.code == Code.SUCCEEDED:
             handle.succeed()
-        elif result.code == Code.CANCELED and handle.is_cancel_requested:
+        elif handle.is_cancel_requested:
             handle.canceled()
         else:
             handle.abort()
@@ -226,11 +198,55 @@ class MasterNode(HrlNode):
         self._acknowledge()
         return result
 
+    async def _carry_out(self, mission: Mission, handle, log: "MissionLog") -> None:
+        """Decide and run until the mission has ended or has to end."""
+        last = SkillResult()
+        scene = await self._next_scene()
+        while scene is not None and self._ending is None:
+            decision = mission.next_decision(scene)
+            log.note(mission, self._now())
+            if decision is None:
+                return
+            order, index = mission.state.order, log.begin_decision()
+            announced = self._announce(handle, index, order, decision, last, finished=False)
+            outcome, last = await self._run(decision, order, handle, announced)
+            after = await self._next_scene()
+            if after is not None:
+                check = mission.report(decision, outcome, scene, after)
+                last.verdict.confirmed = bool(last.verdict.confirmed and check.ok)
+                last.verdict.sentence += f"; the master: {check.sentence}"
+            self._announce(handle, index, order, decision, last, finished=True)
+            scene = after
+
+    def _announce(
+        self,
+        handle,
+        index: int,
+        order: Order,
+        decision: Decision,
+        last: SkillResult,
+        finished: bool,
+    ) -> MasterDecision:
+        """Publish a decision, when it is made and when its skill has ended."""
+        message = decision_msg(
+            handle.request.mission_id, index, order, decision, last, finished, self._now()
+        )
+        self._decisions.publish(message)
+        what = f"{decision.skill} {decision.target}"
+        if finished:
+            self.get_logger().info(
+                f"{what}: {Code(last.code).name}: {last.detail}; {last.verdict.sentence}"
+            )
+        else:
+            self.get_logger().info(f"{what}: {decision.reason}")
+        return message
+
     async def _run(self, decision: Decision, order, handle, announced: MasterDecision):
         """Have a skill carry out a decision, with its progress as our feedback."""
         client = self._skills[decision.skill]
-        if not client.ready:
-            await self._wait_for_server(client)
+        if not client.ready and not await self._wait_for_server(client):
+            limit = self.parameters.server_timeout
+            return failure(Code.NOT_READY, f"no server for {client.skill} within {limit} s")
 
         def on_accepted():
             if self._running is not None:  # else it has ended already
@@ -249,20 +265,21 @@ class MasterNode(HrlNode):
         self._running, self._skill_tick = client, float("-inf")
         outcome = await client.run(goal, on_accepted, on_feedback)
         if self._running is not None:  # no tick has told of the end: rejected, or lost
-            self._running, self._hold = None, self._senses.stamp
+            self._running, self._hold = None, self._tick
             self._acknowledge()
         return outcome
 
-    async def _wait_for_server(self, client: SkillClient) -> None:
+    async def _wait_for_server(self, client: SkillClient) -> bool:
         """Let time go on until a server appears, within bounds."""
         self.get_logger().warning(f"waiting for the server of {client.skill}")
         self._hold = None
         self._acknowledge()
         waited = 0.0
         while not client.ready and waited < self.parameters.server_timeout and not self._ending:
-            await within(self, Future(), 0.2)
+            await self.within(Future(), 0.2)
             waited += 0.2
-        self._hold = self._senses.stamp
+        self._hold = self._tick
+        return client.ready
 
     def _result(self, mission: Mission, log: "MissionLog"):
         result = self._server.action_type.Result()
@@ -289,51 +306,60 @@ class MasterNode(HrlNode):
         if self._ending is not None:
             return None
         if self._hold is None:
-            self._hold = self._senses.stamp
-        if self._senses.stamp > self._hold:
-            return self._build_scene()
+            self._hold = self._tick
         self._scene = Future()
+        self._senses.resume()
         await self._scene
+        self._senses.pause()
         scene, self._scene = self._scene.result(), None
         return scene
 
-    def _build_scene(self) -> Scene:
-        return build_scene(self._senses.sensed(), self._site, self._robot, GripperConfig())
-
     def _on_tick(self, stamp: float) -> None:
-        if self._scene is not None and not self._scene.done() and stamp > self._hold:
-            self._scene.set_result(self._build_scene())
-        self._acknowledge()
+        """Sensor data of a tick are complete; while nobody waits for them, none are taken in."""
+        if self._scene is None or self._scene.done():
+            return
+        if self._hold is None or stamp > self._hold + EPSILON:
+            sensed = self._senses.sensed()
+            self._scene.set_result(build_scene(sensed, self._site, self._robot, GripperConfig()))
 
     def _on_tick_done(self, message: TickDone) -> None:
-        if self._running is None or message.node != self._running.skill:
-            return
         stamp = seconds(message.stamp)
-        if stamp < self._decided - EPSILON:
-            return  # of an earlier goal
-        self._skill_tick = stamp
-        self._hold = None  # it has begun
-        if message.idle:
-            self._running, self._hold = None, stamp
+        if message.node == self.parameters.perception:
+            if stamp < self._tick - EPSILON:
+                self._end_mission(Code.SENSOR_LOST, "ROS time went back: the plant was reset")
+                self._hold, self._acknowledged = None, float("-inf")
+            self._tick = stamp
+            if stamp == self._acknowledged:
+                self._publish_acknowledgement()  # the plant asks again: it has missed it
+        elif self._running is not None and message.node == self._running.skill:
+            if stamp < self._decided - EPSILON:
+                return  # of an earlier goal
+            self._skill_tick = stamp
+            self._hold = None  # it has begun
+            if message.idle:
+                self._running, self._hold = None, stamp
+        else:
+            return
         self._acknowledge()
 
     def _acknowledge(self) -> None:
-        """Tell the plant that the work of the last tick is done, if it is."""
-        stamp = self._senses.stamp
+        """Tell the plant that the work of the present tick is done, if it is."""
+        stamp = self._tick
         if not self.parameters.lockstep or stamp <= self._acknowledged:
             return
-        if self._hold is not None and stamp > self._hold:
+        if self._hold is not None and stamp > self._hold + EPSILON:
             return  # a decision is due
         if self._running is not None and self._skill_tick < stamp - EPSILON:
             return  # the skill's command is due
         self._acknowledged = stamp
-        self._repeat_acknowledgement()
+        self._publish_acknowledgement()
 
-    def _repeat_acknowledgement(self) -> None:
-        if self._acknowledged >= self._senses.stamp:
-            self._tick_done.publish(
-                TickDone(stamp=stamp_msg(self._acknowledged), node=self.get_name())
-            )
+    def _publish_acknowledgement(self) -> None:
+        self._tick_done.publish(TickDone(stamp=stamp_msg(self._acknowledged), node=self.get_name()))
+
+    def _now(self) -> float:
+        """ROS time [s]."""
+        return self.get_clock().now().nanoseconds / 1e9
 
     def _on_rejection(self, message: Rejection) -> None:
         if message.action in self._skills:
@@ -352,16 +378,22 @@ class MissionLog:
     """Times and numbers of decisions, per order."""
 
     def __init__(self, stamp: float):
-        self.index = 0
-        self.decisions = 0  # of the present order
+        self._index = 0
+        self._decisions = 0  # of the present order
         self.orders: list[tuple[float, int]] = []  # duration s, decisions of those that ended
         self._began = stamp
+
+    def begin_decision(self) -> int:
+        """Count a decision; returns its number in the mission."""
+        self._index += 1
+        self._decisions += 1
+        return self._index - 1
 
     def note(self, mission: Mission, stamp: float) -> None:
         """Take down the orders that have ended."""
         while len(self.orders) < len(mission.results):
-            self.orders.append((stamp - self._began, self.decisions))
-            self._began, self.decisions = stamp, 0
+            self.orders.append((stamp - self._began, self._decisions))
+            self._began, self._decisions = stamp, 0
 
 
 def _part(parameters: MasterParameters, model: type) -> dict:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.ros.convert import outcome_from_msg, result_msg
-from hrl_core.ros.node import HrlNode
+from hrl_core.ros.node import HrlNode, either
 from hrl_core.ros.qos import interface
 from rclpy.action import ActionClient
 from rclpy.task import Future
@@ -59,12 +59,12 @@ class SkillClient:
 
     async def _run(self, goal, on_accepted, on_feedback):
         sent = self._client.send_goal_async(goal, feedback_callback=on_feedback)
-        if not await within(self._node, sent, ANSWER):
-            self._client.remove_pending_request(sent)
+        if not await self._node.within(sent, ANSWER):
+            sent.add_done_callback(_cancel)  # it may still come
             return failure(Code.NOT_READY, f"{self.skill}: no answer to the goal in {ANSWER} s")
         handle = sent.result()
         if not handle.accepted:
-            if await within(self._node, self._rejected, REASON):
+            if await self._node.within(self._rejected, REASON):
                 reason = self._rejected.result()
                 return failure(Code(reason.code), reason.detail)
             return failure(Code.GOAL_INVALID, f"{self.skill} rejected the goal and said no reason")
@@ -74,34 +74,17 @@ class SkillClient:
         on_accepted()
         result = handle.get_result_async()
         await either(result, self._stop)
-        if not result.done() and not await within(self._node, result, ANSWER):
+        if not result.done() and not await self._node.within(result, ANSWER):
             code, detail = self._stop.result()
             return failure(code, f"{detail}; {self.skill} did not answer in {ANSWER} s")
         message = result.result().result.result
         return outcome_from_msg(message), message
 
 
-async def either(first: Future, second: Future) -> None:
-    """Wait until one of two futures is done."""
-    done = Future()
-    for future in (first, second):
-        future.add_done_callback(lambda _: done.done() or done.set_result(None))
-    await done
-
-
-async def within(node: HrlNode, future: Future, seconds: float) -> bool:
-    """Wait for a future, at most for some seconds of wall time; whether it is done."""
-    if future.done():
-        return True
-    late = Future()
-    timer = node.create_timer(
-        seconds, lambda: late.done() or late.set_result(None), clock=node.steady_clock
-    )
-    try:
-        await either(future, late)
-    finally:
-        node.destroy_timer(timer)
-    return future.done()
+def _cancel(sent: Future) -> None:
+    handle = sent.result()
+    if handle is not None and handle.accepted:
+        handle.cancel_goal_async()
 
 
 def failure(code: Code, detail: str) -> tuple[Outcome, SkillResult]:

@@ -32,6 +32,7 @@ from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
 from hrl_skills.skill import TICK, GoalRejected, Tick
 
+FIRST_TICK = 3.0  # s of wall time for the first sensor data of a goal
 RESULT_KEPT = 900  # s of ROS time; rcl counts from when the goal was accepted
 
 
@@ -45,14 +46,26 @@ class SkillParameters(RobotParameters, Limits):
 
 
 class SkillServer(ActionServer):
-    """Action server that tells a goal's id to the callback that decides on it."""
+    """Action server whose callback for goals knows their ids and may take its time.
+
+    A cancel that comes while a goal is being decided on waits for the decision.
+    """
 
     goal_id = None
+    _deciding = 0
 
     async def execute(self, taken_data):
-        if "goal" in taken_data:
-            self.goal_id = taken_data["goal"][1].goal_id
-        await super().execute(taken_data)
+        rest = dict(taken_data)
+        if "goal" in rest:
+            self.goal_id = rest["goal"][1].goal_id
+            self._deciding += 1
+            try:
+                await super().execute({"goal": rest.pop("goal")})
+            finally:
+                self._deciding -= 1
+        while "cancel" in rest and self._deciding:
+            await _other_callbacks()
+        await super().execute(rest)
 
 
 class SkillNode(HrlNode):
@@ -82,6 +95,7 @@ class SkillNode(HrlNode):
         self._tick_done = self.publish_on(topics.TICK_DONE)
         self._rejections = self.publish_on(topics.REJECTIONS)
         self._senses = Senses(self, self._robot, self._on_tick, self._on_restart)
+        self._senses.pause()
         name, kind = topics.DESCRIBE_SKILL
         self._describe = self.create_service(
             interface(kind), name.format(skill=p.skill), self._on_describe
@@ -111,7 +125,7 @@ class SkillNode(HrlNode):
         self._end(Code.E_STOP, "the emergency stop was pressed")
 
     def watch(self) -> None:
-        if self._runner is None:
+        if not self.busy:
             return
         self._senses.check()
         if self._senses.silence > self.parameters.silence:
@@ -120,13 +134,11 @@ class SkillNode(HrlNode):
     def status(self) -> tuple[bool, str, dict[str, object]]:
         if self._runner is None or not self.active:
             return True, "inactive", {}
-        absent = self._senses.gate.absent
-        silent = self._senses.silence > self.parameters.silence
-        message = "runs a goal" if self.busy else "ready"
-        if absent or silent:
-            message = f"sensors are missing: {absent or 'all'}"
         figures = {"step": self._runner.steps, "last_result": self._result}
-        return not (absent or silent), message, figures
+        if not self.busy:
+            return True, "ready", figures
+        absent = self._senses.gate.absent
+        return not absent, f"nothing comes from {absent}" if absent else "runs a goal", figures
 
     @property
     def busy(self) -> bool:
@@ -136,32 +148,42 @@ class SkillNode(HrlNode):
 
     async def _on_goal(self, request) -> GoalResponse:
         goal_id = self._server.goal_id
-        # The executor hands out goals before sensor messages that came earlier: let it take those.
-        await _other_callbacks()
         try:
-            self._start(request)
+            await self._start(request)
         except GoalRejected as error:
             self._reject(goal_id, error.code, str(error))
             return GoalResponse.REJECT
         except Exception as error:  # a fault in one skill must not end the process
+            self.get_logger().error(traceback.format_exc())
             detail = f"{self.parameters.skill}: {type(error).__name__}: {error}"
             self._reject(goal_id, Code.INTERNAL_ERROR, detail)
             return GoalResponse.REJECT
-        self._request = request
         return GoalResponse.ACCEPT
 
-    def _start(self, request) -> None:
-        name = self.parameters.skill
-        if not self.active:
-            raise GoalRejected(Code.NOT_READY, f"{name} is not active; activate it first")
+    async def _start(self, request) -> None:
+        """Begin a goal with fresh sensor data; raises GoalRejected."""
+        self._check_free()
         if self.busy:
+            name = self.parameters.skill
             raise GoalRejected(Code.NOT_READY, f"{name} already runs a goal; cancel it first")
+        goal = goal_from_request(self.parameters.skill, request, self._site)
+        self._request = request
+        try:
+            if not await self.within(self._senses.resume(), FIRST_TICK):
+                raise GoalRejected(Code.NOT_READY, f"no sensor was heard for {FIRST_TICK} s")
+            self._check_free()
+            self._runner.start(goal, self._senses.sensed(), request.max_steps)
+        except Exception:
+            self._request = None
+            self._senses.pause()
+            raise
+
+    def _check_free(self) -> None:
+        if not self.active:
+            name = self.parameters.skill
+            raise GoalRejected(Code.NOT_READY, f"{name} is not active; activate it first")
         if self.e_stop:
             raise GoalRejected(Code.E_STOP, "the emergency stop is pressed; release it first")
-        goal = goal_from_request(name, request, self._site)
-        if self._senses.silence > self.parameters.silence:
-            raise GoalRejected(Code.NOT_READY, self._silence())
-        self._runner.start(goal, self._senses.sensed(), request.max_steps)
 
     def _reject(self, goal_id, code: Code, detail: str) -> None:
         self.get_logger().warning(f"goal rejected ({code.name}): {detail}")
@@ -196,6 +218,7 @@ class SkillNode(HrlNode):
         else:
             handle.abort()
         self._handle = self._request = None
+        self._senses.pause()
         return result
 
     def _on_cancel(self, handle) -> CancelResponse:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from std_msgs.msg import Bool
 
 from hrl_core import topics
@@ -93,10 +95,12 @@ class HrlNode(LifecycleNode):
         self._made.append(lambda: self.destroy_publisher(made))
         return made
 
-    def subscribe(self, topic: Topic, callback: Callable):
+    def subscribe(self, topic: Topic, callback: Callable, group: CallbackGroup | None = None):
         reliable = self.parameters.reliable_sensors or self.parameters.lockstep
         qos = subscriber_qos(topic, reliable)
-        made = self.create_subscription(interface(topic.type), topic.name, callback, qos)
+        made = self.create_subscription(
+            interface(topic.type), topic.name, callback, qos, callback_group=group
+        )
         self._made.append(lambda: self.destroy_subscription(made))
         return made
 
@@ -178,6 +182,28 @@ class HrlNode(LifecycleNode):
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         return array
+
+    async def within(self, future: Future, seconds: float) -> bool:
+        """Wait for a future, at most for some seconds of wall time; whether it is done."""
+        if future.done():
+            return True
+        late = Future()
+        timer = self.create_timer(
+            seconds, lambda: late.done() or late.set_result(None), clock=self.steady_clock
+        )
+        try:
+            await either(future, late)
+        finally:
+            self.destroy_timer(timer)
+        return future.done()
+
+
+async def either(first: Future, second: Future) -> None:
+    """Wait until one of two futures is done."""
+    done = Future()
+    for future in (first, second):
+        future.add_done_callback(lambda _: done.done() or done.set_result(None))
+    await done
 
 
 def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:

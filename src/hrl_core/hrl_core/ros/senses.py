@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.task import Future
 
 from hrl_core import topics
 from hrl_core.config import ConfigError
@@ -31,6 +33,21 @@ SOURCES = {
 }
 
 
+class Valve(MutuallyExclusiveCallbackGroup):
+    """Subscriptions that the executor looks at only while the valve is open.
+
+    A node that has nothing to do sleeps: several hundred messages a second would wake it in vain.
+    The newest message of each waits in the middleware.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.open = True
+
+    def can_execute(self, entity) -> bool:
+        return self.open and super().can_execute(entity)
+
+
 class Senses:
     """Subscribes to what `sources` names and calls `on_tick(stamp)` once per control tick.
 
@@ -49,7 +66,6 @@ class Senses:
         on_restart: Callable[[float], None] = lambda stamp: None,
         on_repeat: Callable[[], None] = lambda: None,
         sources: tuple[str, ...] = tuple(SOURCES),
-        patience: float = PATIENCE,
         more_periods: Mapping[str, float] | None = None,
     ):
         self._node = node
@@ -58,15 +74,32 @@ class Senses:
         self._on_tick = on_tick
         self._on_restart = on_restart
         self._on_repeat = on_repeat
+        self._valve = Valve()
         period = 1.0 / robot.lidar.rate
         periods = {name: period if name == "scan" else 0.0 for name in sources}
-        self.gate = TickGate({**periods, **(more_periods or {})}, patience)
+        self.gate = TickGate({**periods, **(more_periods or {})}, PATIENCE)
+        self._sources = frozenset(sources)
         self._messages: dict[str, object] = {}
         self._converted: dict[str, tuple[object, object]] = {}
         self._odometry: deque[Odometry] = deque(maxlen=100)  # to find the one of a pose
-        self.heard = time.monotonic()  # wall time of the newest message
+        self._first: Future | None = None  # who waits for the first tick after `resume`
+        self.heard = self._resumed = time.monotonic()  # wall time
         for name in sources:
-            node.subscribe(SOURCES[name], lambda message, name=name: self._take(name, message))
+            node.subscribe(
+                SOURCES[name], lambda message, name=name: self._take(name, message), self._valve
+            )
+
+    def pause(self) -> None:
+        """Take in nothing until `resume`."""
+        self._valve.open = False
+
+    def resume(self) -> Future:
+        """Take in sensor data anew; the future is done at the first tick."""
+        self._forget()
+        self._valve.open = True
+        self.heard = self._resumed = time.monotonic()
+        self._first = Future()
+        return self._first
 
     def note(self, name: str, stamp: float) -> None:
         """Something of a source came."""
@@ -77,11 +110,13 @@ class Senses:
 
     def check(self) -> None:
         """Let a tick begin whose sensors stay away; call it every now and then."""
+        if not self._valve.open:
+            return
         if self._lockstep:
             if self.gate.opens():
-                self._on_tick(self.gate.opened)
-        elif self.gate.tick > self.gate.opened + LATE:
-            self._tick_at(self.gate.tick)
+                self._begin_tick(self.gate.opened)
+        elif self.gate.tick > self.gate.opened + LATE and self._settled:
+            self._begin_tick(self.gate.tick)
 
     @property
     def stamp(self) -> float:
@@ -121,21 +156,31 @@ class Senses:
             if repeated:
                 self._on_repeat()
         elif name == "joint_states" and stamp > self.gate.opened + TICK - 5 * EPSILON:
-            self._tick_at(stamp)
+            if self._settled or self._sources <= self._messages.keys():
+                self._begin_tick(stamp)
 
-    def _tick_at(self, stamp: float) -> None:
+    @property
+    def _settled(self) -> bool:
+        """Whether it is pointless to wait any longer for sensors that were not heard at all."""
+        return time.monotonic() - self._resumed > PATIENCE
+
+    def _begin_tick(self, stamp: float) -> None:
         self.gate.opened = stamp
+        if self._first is not None and not self._first.done():
+            self._first.set_result(None)
         self._on_tick(stamp)
 
     def _notice_time(self, name: str, stamp: float) -> None:
         """Start anew where a source's time has gone back."""
-        if stamp > self.gate.newest(name) - TICK / 2:
-            return
+        if stamp <= self.gate.newest(name) - TICK / 2:
+            self._forget()
+            self._on_restart(stamp)
+
+    def _forget(self) -> None:
         self._messages.clear()
         self._converted.clear()
         self._odometry.clear()
         self.gate.restart()
-        self._on_restart(stamp)
 
     def _odometry_now(self) -> Odometry | None:
         return self._get("odom", sensor_convert.odometry_from_msg)
