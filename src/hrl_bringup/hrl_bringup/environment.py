@@ -48,7 +48,10 @@ class Domain:
 
 
 def ros_environment(domain: int, logs: Path) -> dict[str, str]:
-    """Environment of a node's process: ours, and what keeps it on its domain and computer."""
+    """Environment of a node's process: ours, and what keeps it on its domain and computer.
+
+    `logs`: folder for logs; what rclpy writes there by itself goes to ros/.
+    """
     environment = dict(os.environ)
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
     # Large pictures are lost with the default shared memory of Fast DDS.
@@ -61,7 +64,7 @@ def ros_environment(domain: int, logs: Path) -> dict[str, str]:
     environment.update(
         ROS_DOMAIN_ID=str(domain),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
-        ROS_LOG_DIR=str(logs),
+        ROS_LOG_DIR=str(logs / "ros"),
         RCUTILS_COLORIZED_OUTPUT="0",
         PYTHONUNBUFFERED="1",
     )

@@ -59,6 +59,7 @@ class MissionLog:
     true: list[tuple[float, ...]] = field(default_factory=list)  # the same, of the plant
     deviation: tuple[float, float] = (0.0, 0.0)  # m, rad: of the latest estimate, as estimated
     contacts: set[str] = field(default_factory=set)  # everything that was touched
+    contacts_with_people: int = 0  # periods of 0.02 s
     realtime_factor: float = 0.0
     lockstep_misses: int = 0
     outcome: str = ""  # name of the mission's code, as the master says
@@ -133,6 +134,7 @@ class MissionLog:
             "wall_duration_s": round(self.wall_duration, 3),
             "lockstep_misses": self.lockstep_misses,
             "contacts": sorted(self.contacts),
+            "contacts_with_people": self.contacts_with_people,
             "localisation_error_m": {
                 "mean": round(float(errors.mean()), 4),
                 "largest": round(float(errors.max()), 4),

@@ -50,6 +50,7 @@ class Runner:
         self.domain = domain
         self._environment = ros_environment(domain, logs)
         self._running: dict[str, Running] = {}
+        self._started: set[str] = set()
         self._segments: set[str] = set()
 
     @property
@@ -59,7 +60,7 @@ class Runner:
     def start(self, spec: NodeSpec, parameters: Mapping[str, ParameterValue] | None = None) -> None:
         """Start a node. Its output goes to logs/<name>.log, appended when it is started again."""
         log = self.logs / f"{spec.name}.log"
-        with log.open("ab") as output:
+        with log.open("ab" if spec.name in self._started else "wb") as output:
             process = subprocess.Popen(
                 [*_WITH_PARENT, str(os.getpid()), *spec.command(parameters)],
                 stdin=subprocess.DEVNULL,
@@ -70,6 +71,7 @@ class Runner:
                 start_new_session=True,
             )
         self._running[spec.name] = Running(spec, process, log)
+        self._started.add(spec.name)
 
     def check(self) -> None:
         """Raise NodeDied if a node has ended by itself."""

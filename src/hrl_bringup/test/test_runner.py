@@ -127,7 +127,7 @@ def test_a_node_inherits_its_own_domain_and_log_folder(runner):
         script("env", "import os; print(os.environ['ROS_DOMAIN_ID'], os.environ['ROS_LOG_DIR'])")
     )
     said = wait_for(lambda: (runner.logs / "env.log").read_text(), "the node's output")
-    assert said.split() == ["99", str(runner.logs)]
+    assert said.split() == ["99", str(runner.logs / "ros")]
 
 
 def test_the_environment_keeps_what_a_ros_installation_has_set(tmp_path, monkeypatch):

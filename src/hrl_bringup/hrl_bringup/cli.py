@@ -1,0 +1,183 @@
+"""The command line: `./hrl COMMAND`. Everything heavy is imported by the command that needs it."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    help="A ROS 2 skill stack for a mobile manipulator, with a simulated warehouse to try it in.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+world_app = typer.Typer(help="Look at world files.", no_args_is_help=True)
+app.add_typer(world_app, name="world")
+
+# Commands whose options belong to the module that does the work: `<name> --help` asks it.
+FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
+BENCHMARKS = {"plant": "hrl_sim_bridge.bench", "perception": "hrl_training.bench_perception"}
+EVALUATIONS: dict[str, tuple[str, ...]] = {  # module and its first arguments
+    "gait": ("hrl_training.evaluate_gait",),
+    "walk": ("hrl_training.evaluate_navigation", "walk"),
+    "approach": ("hrl_training.evaluate_navigation", "approach"),
+    "grasp": ("hrl_training.evaluate_manipulation", "grasp"),
+    "place": ("hrl_training.evaluate_manipulation", "place"),
+}
+
+World = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="World in config/worlds, or a .yaml file.")
+]
+Robot = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="Robot in config/robots, or a .yaml file.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same trial.")]
+
+
+@app.command()
+def demo(
+    world: World = "small_warehouse",
+    seed: Seed = 0,
+    robot: Robot = "spot",
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Open no window, also where there is a display.")
+    ] = False,
+    realtime_factor: Annotated[
+        float, typer.Option(min=0, help="Simulated over wall time; 0: as fast as it can.")
+    ] = 0.0,
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="Write recording.mcap and mission.mp4.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; default: out/<time>.")
+    ] = None,
+) -> None:
+    """Run one mission over ROS 2: an item from a shelf to a station. Exit status 0: delivered."""
+    from hrl_bringup.demo import DemoOptions, run_demo
+
+    options = DemoOptions(
+        world=world,
+        seed=seed,
+        robot=robot,
+        headless=headless,
+        realtime_factor=realtime_factor,
+        record=record,
+        out=out,
+    )
+    raise typer.Exit(run_demo(options))
+
+
+@app.command()
+def trials(
+    world: World = "small_warehouse",
+    missions: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    seed: Seed = 0,
+    robot: Robot = "spot",
+    json: Annotated[
+        Path | None, typer.Option(help="Write summary and a row per mission to this file.")
+    ] = None,
+) -> None:
+    """Run missions over ROS 2 and count: successes with a 95 % interval, times, causes."""
+    from hrl_bringup.trials import TrialsOptions, run_trials
+
+    options = TrialsOptions(world=world, missions=missions, seed=seed, robot=robot, json=json)
+    raise typer.Exit(run_trials(options))
+
+
+@app.command(context_settings=FORWARDED)
+def test(
+    context: typer.Context,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Only what needs no ROS; under a minute.")
+    ] = False,
+) -> None:
+    """Run the suites. What follows goes to pytest, for example `-k report -x`."""
+    from hrl_bringup.suites import run_suites
+
+    raise typer.Exit(run_suites(fast, context.args))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is there, what is missing and how to get it."""
+    from hrl_bringup import doctor
+
+    raise typer.Exit(doctor.doctor())
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
+def train(context: typer.Context) -> None:
+    """Train a skill's policy: `./hrl train SKILL`."""
+    _run_main("hrl_training.train", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
+def bench(
+    context: typer.Context, what: Annotated[str, typer.Argument(metavar="plant|perception")]
+) -> None:
+    """Measure the plant's speed or perception's accuracy."""
+    if what not in BENCHMARKS:
+        _refuse(f"unknown benchmark {what!r}; known: {sorted(BENCHMARKS)}")
+    _run_main(BENCHMARKS[what], context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
+def evaluate(
+    context: typer.Context, skill: Annotated[str, typer.Argument(metavar="|".join(EVALUATIONS))]
+) -> None:
+    """Measure a trained skill in simulation."""
+    if skill not in EVALUATIONS:
+        _refuse(f"unknown skill {skill!r}; known: {sorted(EVALUATIONS)}")
+    module, *first = EVALUATIONS[skill]
+    _run_main(module, [*first, *context.args])
+
+
+@app.command()
+def skills(
+    name: Annotated[str | None, typer.Argument(help="Show this one with its card.")] = None,
+) -> None:
+    """List the skills that are there, or show one: its policy, observation, action, figures."""
+    from hrl_bringup.listing import show_skill, show_skills
+
+    _friendly(show_skills if name is None else lambda: show_skill(name))
+
+
+@world_app.command("show")
+def world_show(
+    world: Annotated[str, typer.Argument(metavar="NAME|FILE")] = "small_warehouse",
+    seed: Seed = 0,
+) -> None:
+    """Check a world file and show what is in it, and the trial that a seed makes of it."""
+    from hrl_bringup.listing import show_world
+
+    _friendly(lambda: show_world(world, seed))
+
+
+def _run_main(module: str, arguments: list[str]) -> None:
+    """Run `main` of a module that parses its own options."""
+    main = importlib.import_module(module).main
+    _friendly(lambda: main(arguments))
+
+
+def _friendly(action: Callable[[], object]) -> None:
+    """Run it; a mistake in a file or a value is a sentence, not a traceback."""
+    from hrl_core.config import ConfigError
+
+    try:
+        result = action()
+    except ConfigError as error:
+        _refuse(str(error))
+    raise typer.Exit(result if isinstance(result, int) else 0)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app(prog_name="./hrl")
