@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
 from hrl_bringup.nodes import NODES
 
 SRC = Path(__file__).resolve().parents[1] / "src"

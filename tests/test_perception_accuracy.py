@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+
 from hrl_core.geometry import compose, planar_from_transform, wrap_angle
 from hrl_core.robot import load_robot
 from hrl_perception.perception import Perception

@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from hrl_bringup.environment import Domain, ros_environment
 from hrl_bringup.shared_memory import mapped_segments, remove_unused
-
 from tests.ros.helpers import Listener
 
 pytest.importorskip("rclpy")

@@ -3,6 +3,8 @@
 import threading
 
 import numpy as np
+
+from hrl_core import topics
 from hrl_core.geometry import (
     compose,
     planar_from_transform,
@@ -14,8 +16,6 @@ from hrl_core.ros import convert, sensor_convert
 from hrl_core.ros.qos import interface, publisher_qos
 from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan
 from hrl_core.site import load_site
-
-from hrl_core import topics
 
 TICK = 0.1  # s of ROS time
 PERIOD = 0.04  # s of wall time per tick

@@ -1,8 +1,7 @@
 """Stages, goals and a client for the skills."""
 
-from hrl_core.ros.qos import interface
-
 from hrl_core import topics
+from hrl_core.ros.qos import interface
 from tests.ros.fake_robot import FakeRobot
 from tests.ros.helpers import wait_for
 

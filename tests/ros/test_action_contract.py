@@ -4,10 +4,10 @@ import uuid
 
 import numpy as np
 import pytest
-from hrl_core.outcomes import Code
-from hrl_core.ros.qos import interface, publisher_qos
 
 from hrl_core import topics
+from hrl_core.outcomes import Code
+from hrl_core.ros.qos import interface, publisher_qos
 from tests.ros.fake_robot import FakeRobot
 from tests.ros.helpers import wait_for
 from tests.ros.skill_client import (

@@ -3,9 +3,9 @@
 import signal
 
 import pytest
-from hrl_core.outcomes import Code
 
 from hrl_core import topics
+from hrl_core.outcomes import Code
 from tests.ros.fake_robot import FakeRobot
 from tests.ros.helpers import wait_for
 from tests.ros.skill_client import ABORTED, Client, goal, stage, stands_still

@@ -4,8 +4,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrl_core.config import ConfigError
-from hrl_sim_bridge.world import load_world
 from rich.console import Console
 
 from hrl_bringup.environment import Domain
@@ -15,6 +13,8 @@ from hrl_bringup.runner import NodeDied, Runner, signals_interrupt
 from hrl_bringup.session import System, SystemOptions, cause_of, new_log
 from hrl_bringup.video import write_video
 from hrl_bringup.view import View, make_view
+from hrl_core.config import ConfigError
+from hrl_sim_bridge.world import load_world
 
 OVERVIEW_RATE = 5.0  # Hz of ROS time
 INTERRUPTED = 130  # exit status, as shells use it

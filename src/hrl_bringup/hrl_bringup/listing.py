@@ -1,12 +1,13 @@
 """`./hrl skills` and `./hrl world show`: what is there, in words."""
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+
 from hrl_core.config import ConfigError, find_config
 from hrl_sim_bridge.world import World, load_world
 from hrl_skills.library import SKILLS
 from hrl_skills.policy import POLICIES, Card, load_card
-from rich.console import Console
-from rich.table import Table
 
 _console = Console(highlight=False)
 

@@ -8,13 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import rclpy
-from hrl_core.geometry import planar_from_transform
-from hrl_core.outcomes import Code
-from hrl_core.ros import convert
-from hrl_core.ros.qos import interface, publisher_qos
-from hrl_core.topics import Topic
-from hrl_sim_bridge.convert import truth_from_msg
-from hrl_sim_bridge.truth import Truth
 from rclpy.action.client import ActionClient
 from rclpy.action.graph import get_action_server_names_and_types_by_node
 from rclpy.context import Context
@@ -25,8 +18,15 @@ from rclpy.task import Future
 
 from hrl_bringup.mission_log import DecisionEntry, MissionLog, SkillState
 from hrl_core import topics
+from hrl_core.geometry import planar_from_transform
+from hrl_core.outcomes import Code
+from hrl_core.ros import convert
+from hrl_core.ros.qos import interface, publisher_qos
+from hrl_core.topics import Topic
 from hrl_msgs.action import RunMission
 from hrl_msgs.msg import MasterDecision, Order, PlantTruth
+from hrl_sim_bridge.convert import truth_from_msg
+from hrl_sim_bridge.truth import Truth
 
 ANSWER = 30.0  # s of wall time for a service or an action server to answer
 SETTLING = 1.0  # s of ROS time after the mission, before it is judged

@@ -7,10 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from hrl_core.ros.node import HrlNode, run_node
-from hrl_core.ros.parameters import NodeParameters
-from hrl_core.ros.qos import interface
-from hrl_core.topics import Topic
 from pydantic import Field
 from rclpy.callback_groups import CallbackGroup
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -19,6 +15,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hrl_bringup.recording import Recording, stamp_of
 from hrl_core import topics
+from hrl_core.ros.node import HrlNode, run_node
+from hrl_core.ros.parameters import NodeParameters
+from hrl_core.ros.qos import interface
+from hrl_core.topics import Topic
 
 DRAIN_PERIOD = 0.05  # s of wall time
 QUEUE = 200  # messages per topic between two drains

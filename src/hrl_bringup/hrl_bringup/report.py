@@ -6,11 +6,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from hrl_core.site import Site
-
 from hrl_bringup.recording import jpeg_of, read_recording
 from hrl_bringup.report_drawings import OTHER_COLOUR, SKILL_COLOURS, draw_map, draw_timeline
 from hrl_core import topics
+from hrl_core.site import Site
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 940px; margin: 2em auto;

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+
 from hrl_core.site import Site
 
 SKILL_COLOURS = {"walk": "#4477aa", "approach": "#66ccee", "grasp": "#ee6677", "place": "#228833"}

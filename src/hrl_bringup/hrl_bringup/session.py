@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrl_sim_bridge.judge import Judgement, judge
-from hrl_sim_bridge.world import World
-
 from hrl_bringup.environment import ros_environment
 from hrl_bringup.mission_log import MissionLog
 from hrl_bringup.nodes import (
@@ -18,6 +15,8 @@ from hrl_bringup.nodes import (
     parameters_for,
 )
 from hrl_bringup.runner import Runner
+from hrl_sim_bridge.judge import Judgement, judge
+from hrl_sim_bridge.world import World
 
 MISSION_LIMIT = 900.0  # s of ROS time; a mission in the small warehouse takes about two minutes
 

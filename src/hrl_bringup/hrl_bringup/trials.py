@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrl_core.config import ConfigError
-from hrl_sim_bridge.world import World, load_world
-from hrl_training.statistics import wilson_interval
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -21,6 +18,9 @@ from hrl_bringup.environment import Domain
 from hrl_bringup.mission_log import MissionLog
 from hrl_bringup.runner import NodeDied, Runner, signals_interrupt
 from hrl_bringup.session import System, SystemOptions, cause_of, new_log
+from hrl_core.config import ConfigError
+from hrl_sim_bridge.world import World, load_world
+from hrl_training.statistics import wilson_interval
 
 SEED_STRIDE = 1000  # mission i of `--seed s` has the trial's seed 1000 s + i
 INTERRUPTED = 130  # exit status, as shells use it

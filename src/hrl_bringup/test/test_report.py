@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
+
 from hrl_bringup.mission_log import DecisionEntry, MissionLog
 from hrl_bringup.recording import (
     DefinitionNotFound,
@@ -19,7 +21,6 @@ from hrl_bringup.recording import (
 )
 from hrl_bringup.report import read_stills, write_report
 from hrl_core.site import load_site
-from mcap.reader import make_reader
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
 

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from hrl_bringup import shared_memory
 from hrl_bringup.environment import Domain, ros_environment
 from hrl_bringup.nodes import NodeSpec
 from hrl_bringup.runner import NodeDied, Runner, last_lines
-
-from hrl_bringup import shared_memory
 
 
 class Script(NodeSpec):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import yaml
+
 from hrl_core.config import ConfigError, config_dir, find_config
 from hrl_core.geometry import (
     compose,

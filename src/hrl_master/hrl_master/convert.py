@@ -2,12 +2,12 @@
 
 # pyright: basic
 from geometry_msgs.msg import Pose, Quaternion
+
+from hrl_core import topics
 from hrl_core.geometry import transform_from_planar
 from hrl_core.ros.convert import pose_msg, stamp_msg
 from hrl_core.ros.qos import interface
 from hrl_core.site import Site
-
-from hrl_core import topics
 from hrl_master.mission import Decision, Order
 from hrl_msgs.msg import MasterDecision, OrderResult, SkillResult
 from hrl_msgs.msg import Order as OrderMsg

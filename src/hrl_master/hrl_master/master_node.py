@@ -4,6 +4,11 @@
 import sys
 import traceback
 
+from pydantic import Field
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.task import Future
+
+from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code
 from hrl_core.robot import load_robot
@@ -14,11 +19,6 @@ from hrl_core.ros.parameters import RobotParameters
 from hrl_core.ros.qos import interface
 from hrl_core.ros.senses import Senses
 from hrl_core.site import load_site
-from pydantic import Field
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.task import Future
-
-from hrl_core import topics
 from hrl_master.convert import decision_msg, goal_msg, order_from_msg, order_result_msg
 from hrl_master.guardrails import GuardrailConfig, Guardrails
 from hrl_master.mission import Decision, MasterConfig, Mission, Order

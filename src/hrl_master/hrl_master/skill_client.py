@@ -3,14 +3,14 @@
 # pyright: basic
 from collections.abc import Callable
 
-from hrl_core.outcomes import Code, Outcome, Verdict
-from hrl_core.ros.convert import outcome_from_msg, result_msg
-from hrl_core.ros.node import HrlNode, either
-from hrl_core.ros.qos import interface
 from rclpy.action import ActionClient
 from rclpy.task import Future
 
 from hrl_core import topics
+from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.ros.convert import outcome_from_msg, result_msg
+from hrl_core.ros.node import HrlNode, either
+from hrl_core.ros.qos import interface
 from hrl_msgs.msg import Rejection, SkillResult
 
 ANSWER = 5.0  # s of wall time for a server to accept or to reject, and to obey a cancel

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import load_robot

@@ -8,6 +8,7 @@ Robotics (2005), chapter 7; Bell and Cathey, The iterated Kalman filter update (
 from dataclasses import dataclass
 
 import numpy as np
+
 from hrl_core.geometry import (
     compose,
     invert,
@@ -17,7 +18,6 @@ from hrl_core.geometry import (
 )
 from hrl_core.sensed import Localisation
 from hrl_core.site import Site
-
 from hrl_perception.outline import Outline
 from hrl_perception.sightings import Sighting
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
 from hrl_core.geometry import transform_from
 from hrl_core.sensed import CameraFrame
 from hrl_core.site import Marker, Site

@@ -1,6 +1,7 @@
 """The outline of a site as line segments: what a planar scan sees of walls, shelves, stations."""
 
 import numpy as np
+
 from hrl_core.geometry import transform_from_planar
 from hrl_core.site import Site
 

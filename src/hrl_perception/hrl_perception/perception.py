@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+
 from hrl_core.geometry import (
     compose,
     inverse,
@@ -16,7 +17,6 @@ from hrl_core.geometry import (
 from hrl_core.robot import Robot
 from hrl_core.sensed import CameraFrame, Detection, Joints, Localisation, Odometry, Scan
 from hrl_core.site import Site
-
 from hrl_perception.localisation import LocalisationOptions, Localiser, OdometryNoise
 from hrl_perception.markers import MarkerDetector, MarkerOptions
 from hrl_perception.sightings import sight

@@ -6,6 +6,8 @@ from collections import deque
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
+
+from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.geometry import transform_from_planar
 from hrl_core.robot import load_robot
@@ -18,8 +20,6 @@ from hrl_core.ros.senses import Senses
 from hrl_core.ros.transforms import LookupFailed, TransformBuffer
 from hrl_core.sensed import CameraFrame
 from hrl_core.site import load_site
-
-from hrl_core import topics
 from hrl_msgs.msg import TickDone
 from hrl_perception.perception import Perception
 from tf2_msgs.msg import TFMessage

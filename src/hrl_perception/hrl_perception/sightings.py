@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from hrl_core.geometry import inverse, transform_from
 from hrl_core.site import FACE_FROM_MARKER, TOP_FROM_MARKER, Item, Marker, Site
-
 from hrl_perception.markers import MarkerObservation, skew
 
 # A patch whose face looks up more steeply than this [-] is the one on top of its item.

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+
 from hrl_core.geometry import inverse, transform_from
 from hrl_core.sensed import CameraFrame, Detection
-
 from hrl_perception.localisation import OdometryNoise
 from hrl_perception.sightings import Sighting
 

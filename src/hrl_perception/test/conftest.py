@@ -5,6 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+
 from hrl_core.robot import Mount, Robot, load_robot
 from hrl_core.sensed import CameraFrame
 from hrl_core.site import FACE_FROM_MARKER, Site, load_site

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from hrl_core.geometry import compose, invert, transform_from_planar, wrap_angle
 from hrl_perception.localisation import LocalisationOptions, Localiser, OdometryNoise
 from hrl_perception.sightings import Sighting

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from hrl_core.geometry import inverse
 from hrl_core.sensed import CameraFrame
 from hrl_perception.markers import MarkerDetector, solve_square, square_points

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from hrl_core.geometry import compose, transform_from_planar, wrap_angle
 from hrl_perception.localisation import Localiser
 from hrl_perception.outline import Outline

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from hrl_core.geometry import (
     compose,
     inverse,

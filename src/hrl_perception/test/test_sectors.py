@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from hrl_perception.sectors import scan_sectors, sector_angles
 
 BEAMS = 360

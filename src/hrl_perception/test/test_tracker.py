@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from hrl_core.geometry import inverse, rotation_from_rpy, transform_from
 from hrl_core.sensed import CameraFrame
 from hrl_perception.sightings import Sighting

@@ -2,10 +2,10 @@
 
 import mujoco
 import numpy as np
-from hrl_core.robot import Robot
-from hrl_skills.skill import TICK, Command
 
+from hrl_core.robot import Robot
 from hrl_sim_bridge.sensors import as_slice
+from hrl_skills.skill import TICK, Command
 
 WATCHDOG = 0.3  # s without a new velocity command until the base stops
 

@@ -7,19 +7,18 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from hrl_core.config import ConfigError
-from hrl_core.robot import load_robot
-from hrl_core.ros import convert, sensor_convert
-from hrl_core.ros.node import HrlNode, run_node
-from hrl_core.ros.parameters import NodeParameters
-from hrl_core.ros.qos import interface
-from hrl_skills.skill import TICK, Command
 from pydantic import Field
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 
 from hrl_core import topics
+from hrl_core.config import ConfigError
+from hrl_core.robot import load_robot
+from hrl_core.ros import convert, sensor_convert
+from hrl_core.ros.node import HrlNode, run_node
+from hrl_core.ros.parameters import NodeParameters
+from hrl_core.ros.qos import interface
 from hrl_sim_bridge.convert import (
     initial_pose_msg,
     jpeg_msg,
@@ -35,6 +34,7 @@ from hrl_sim_bridge.pace import Pace
 from hrl_sim_bridge.plant import Plant
 from hrl_sim_bridge.trajectory import Follower
 from hrl_sim_bridge.world import load_world
+from hrl_skills.skill import TICK, Command
 
 RESEND = 0.5  # s of wall time; a node that joins late has missed the first tick
 DRAIN = 64  # callbacks at most between two ticks

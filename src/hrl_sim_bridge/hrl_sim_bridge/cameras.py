@@ -3,12 +3,12 @@
 import cv2
 import mujoco
 import numpy as np
+
 from hrl_core.config import ConfigError
 from hrl_core.geometry import transform_from, yaw_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import CameraFrame, Joints
 from hrl_core.site import Site
-
 from hrl_sim_bridge.render import Overview, Renderer, from_above
 from hrl_sim_bridge.robot_model import body_of_link
 from hrl_sim_bridge.sensors import Body, generator

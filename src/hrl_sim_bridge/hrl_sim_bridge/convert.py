@@ -5,6 +5,10 @@ from collections.abc import Iterable
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped, TwistStamped
+from sensor_msgs.msg import CompressedImage
+from trajectory_msgs.msg import JointTrajectory
+
+from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.robot import Robot
 from hrl_core.ros.convert import (
@@ -16,10 +20,6 @@ from hrl_core.ros.convert import (
     transform_msg,
 )
 from hrl_core.sensed import CameraFrame, Odometry
-from sensor_msgs.msg import CompressedImage
-from trajectory_msgs.msg import JointTrajectory
-
-from hrl_core import topics
 from hrl_msgs.msg import PlantTruth
 from hrl_sim_bridge.trajectory import Trajectory
 from hrl_sim_bridge.trial import START_ERROR, Trial

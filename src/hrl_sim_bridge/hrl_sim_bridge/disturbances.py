@@ -2,11 +2,11 @@
 
 import mujoco
 import numpy as np
+
 from hrl_core.config import ConfigError
 from hrl_core.geometry import transform_from
 from hrl_core.robot import Robot
 from hrl_core.site import Site
-
 from hrl_sim_bridge.faults import Fault, FaultKind, check_target
 from hrl_sim_bridge.robot_model import SCENE, plant_model
 from hrl_sim_bridge.trial import ITEM_GAP, Trial, place_in_bin

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from hrl_core.site import Site
 from scipy import ndimage
+
+from hrl_core.site import Site
 
 CELL = 0.1  # m, grid for checking passages
 

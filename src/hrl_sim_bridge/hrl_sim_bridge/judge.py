@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from hrl_core.geometry import transform_from, transform_from_planar
 from hrl_core.site import Site, Station
-
 from hrl_sim_bridge.trial import Order
 from hrl_sim_bridge.truth import Truth
 

@@ -1,8 +1,8 @@
 """People: they walk to and fro on their route, and stop for the robot."""
 
 import numpy as np
-from hrl_core.robot import Base
 
+from hrl_core.robot import Base
 from hrl_sim_bridge.trial import Person, point_on
 from hrl_sim_bridge.warehouse import PERSON_RADIUS
 

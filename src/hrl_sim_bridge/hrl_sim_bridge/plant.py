@@ -9,11 +9,9 @@ from typing import Protocol
 
 import mujoco
 import numpy as np
+
 from hrl_core.robot import Robot
 from hrl_core.sensed import CameraFrame, Imu, Joints, Odometry, Scan
-from hrl_skills.gait import PERIOD, Gait
-from hrl_skills.skill import TICK, Command
-
 from hrl_sim_bridge import sensors
 from hrl_sim_bridge.actuators import Actuators
 from hrl_sim_bridge.cameras import Cameras
@@ -26,6 +24,8 @@ from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.truth import ContactWatch, Truth, read_truth
 from hrl_sim_bridge.warehouse import add_warehouse
 from hrl_sim_bridge.world import World
+from hrl_skills.gait import PERIOD, Gait
+from hrl_skills.skill import TICK, Command
 
 GAIT_STEPS = round(TICK / PERIOD)
 SETTLE_TICKS = 10  # the robot stands for a second before time 0

@@ -2,9 +2,9 @@
 
 import mujoco
 import numpy as np
+
 from hrl_core.robot import Camera
 from hrl_core.site import Site
-
 from hrl_sim_bridge.robot_model import HULLS, SCENE, SKIN, TAGS
 
 MAX_GEOMS = 2000

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
+
 from hrl_core.config import ConfigError
 from hrl_core.geometry import quaternion_from_rotation
 from hrl_core.robot import Mount, PlantModel, Robot

@@ -8,6 +8,7 @@ import math
 
 import mujoco
 import numpy as np
+
 from hrl_core.geometry import (
     planar_from_transform,
     rotation_from_rpy,
@@ -16,7 +17,6 @@ from hrl_core.geometry import (
 )
 from hrl_core.robot import Lidar, Robot
 from hrl_core.sensed import Imu, Joints, Odometry, Scan
-
 from hrl_sim_bridge.robot_model import SCENE, TOOL, body_of_link
 from hrl_sim_bridge.world import ImuNoise, JointNoise, OdometryNoise, ScanNoise
 

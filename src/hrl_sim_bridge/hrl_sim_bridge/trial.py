@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from hrl_core.config import ConfigError
 from hrl_core.geometry import transform_from_planar
 from hrl_core.site import Site
-
 from hrl_sim_bridge.faults import Fault
 from hrl_sim_bridge.floorplan import Rectangle, clearance, distance_to_path, passable
 

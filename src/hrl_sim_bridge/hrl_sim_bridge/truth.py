@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
+
 from hrl_core.geometry import transform_from
 from hrl_core.robot import Robot
-
 from hrl_sim_bridge.robot_model import plant_model
 from hrl_sim_bridge.sensors import Body
 

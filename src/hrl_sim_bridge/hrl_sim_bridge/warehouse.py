@@ -5,6 +5,7 @@ Names of geoms and bodies are `<kind>/<name>`, so that a contact says what was t
 
 import mujoco
 import numpy as np
+
 from hrl_core.geometry import transform_from
 from hrl_core.site import (
     FACE_FROM_MARKER,
@@ -14,7 +15,6 @@ from hrl_core.site import (
     Site,
     Station,
 )
-
 from hrl_sim_bridge.robot_model import SCENE, SKIN
 from hrl_sim_bridge.tags import add_tag, tag_material
 from hrl_sim_bridge.trial import PlacedItem, Trial

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from hrl_core.config import Config, find_config, load_yaml
-from hrl_core.site import Site
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from hrl_core.config import Config, find_config, load_yaml
+from hrl_core.site import Site
 from hrl_sim_bridge.faults import FaultKind
 from hrl_sim_bridge.trial import Order, PlacedItem, Trial, sample
 from hrl_sim_bridge.world_checks import problems

@@ -1,6 +1,7 @@
 """Skill approach: stand in front of a bin or station, facing it, at the standoff, at rest."""
 
 import numpy as np
+
 from hrl_core.config import ConfigError
 from hrl_core.geometry import (
     compose,
@@ -12,7 +13,6 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot
 from hrl_core.sensed import Detection, Sensed
 from hrl_core.site import Site
-
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
 from hrl_skills.policy import ActionField, Field, load_policy
 from hrl_skills.skill import STOP, ApproachGoal, Command, GoalRejected, Tick, failed

@@ -3,16 +3,16 @@
 # pyright: basic
 import numpy as np
 from geometry_msgs.msg import TwistStamped
+from rclpy.duration import Duration
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.geometry import planar_from_transform
 from hrl_core.outcomes import Code
 from hrl_core.robot import Robot
 from hrl_core.ros.convert import stamp_msg, transform_from_pose
 from hrl_core.site import Site
-from rclpy.duration import Duration
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-
-from hrl_core import topics
 from hrl_skills.skill import (
     TICK,
     ApproachGoal,

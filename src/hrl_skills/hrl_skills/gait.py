@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from hrl_core.config import ConfigError
 from hrl_core.robot import Robot
-
 from hrl_skills.leg import LEGS, LegGeometry
 from hrl_skills.policy import ActionField, Field, load_policy
 

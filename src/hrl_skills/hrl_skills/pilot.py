@@ -4,12 +4,12 @@ from collections import deque
 from typing import Protocol
 
 import numpy as np
+
 from hrl_core.geometry import planar_from_transform
 from hrl_core.outcomes import Code
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
 from hrl_perception.sectors import scan_sectors
-
 from hrl_skills.shield import FAR, Shield
 from hrl_skills.skill import GoalRejected
 from hrl_skills.steering import Steering

@@ -8,10 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from hrl_core.sensed import Scan
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
+
+from hrl_core.sensed import Scan
 
 STRIDE = 2  # the path is planned on every second cell of the grid
 LETHAL = 0.32  # m, between the robot's centre line and an obstacle: radius 0.27 and a margin

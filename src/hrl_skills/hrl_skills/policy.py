@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydantic
 import yaml
+
 from hrl_core.config import Config, ConfigError, load_yaml
 
 if TYPE_CHECKING:

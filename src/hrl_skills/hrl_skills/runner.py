@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
+from pydantic import Field
+
 from hrl_core.config import Config
 from hrl_core.outcomes import Code
 from hrl_core.sensed import Sensed
-from pydantic import Field
-
 from hrl_skills.shield import FAR, Shield
 from hrl_skills.skill import TICK, Command, GoalRejected, Skill, Tick, failed
 from hrl_skills.steering import PENDING

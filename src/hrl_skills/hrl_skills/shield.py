@@ -7,9 +7,9 @@ then brake, and it passes the first candidate on whose way every scan point keep
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from hrl_core.robot import Robot
 from hrl_core.sensed import Scan
-
 from hrl_skills.skill import TICK
 from hrl_skills.steering import PENDING
 

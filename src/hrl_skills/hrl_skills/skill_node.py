@@ -10,6 +10,11 @@ import traceback
 from types import coroutine
 
 import yaml
+from pydantic import Field
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.task import Future
+
+from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code
 from hrl_core.robot import load_robot
@@ -19,11 +24,6 @@ from hrl_core.ros.parameters import RobotParameters
 from hrl_core.ros.qos import interface
 from hrl_core.ros.senses import Senses
 from hrl_core.site import load_site
-from pydantic import Field
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.task import Future
-
-from hrl_core import topics
 from hrl_msgs.msg import Rejection, TickDone
 from hrl_skills.convert import arm_msg, goal_from_request, gripper_msg, result_frame, twist_msg
 from hrl_skills.library import make_skill

@@ -1,12 +1,12 @@
 """Skill walk: to a pose in the map up to 15 m away, around what the scan sees, to rest."""
 
 import numpy as np
+
 from hrl_core.geometry import compose, invert, transform_from_planar
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot
 from hrl_core.sensed import Localisation, Sensed
 from hrl_core.site import Shelf, Site, Station
-
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
 from hrl_skills.planner import ObstacleGrid, Routes
 from hrl_skills.policy import ActionField, Field, load_policy

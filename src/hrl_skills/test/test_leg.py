@@ -1,4 +1,5 @@
 import numpy as np
+
 from hrl_skills.leg import LEGS, LegGeometry
 
 GEOMETRY = LegGeometry()
@@ -27,6 +28,7 @@ def test_a_foot_out_of_reach_gives_a_stretched_leg_instead_of_nan():
 
 def test_feet_agree_with_the_robot_that_the_plant_simulates():
     import mujoco
+
     from hrl_core.robot import load_robot
     from hrl_sim_bridge.robot_model import robot_spec
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from hrl_core.sensed import Scan
 from hrl_skills.planner import LETHAL, STRIDE, ObstacleGrid, routes_to, travel_cost
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+
 from hrl_skills.policy import (
     ActionField,
     ActionPart,

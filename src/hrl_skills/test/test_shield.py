@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from hrl_core.robot import load_robot
 from hrl_core.sensed import Scan
 from hrl_skills.shield import FAR, Shield

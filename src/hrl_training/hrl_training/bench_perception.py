@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+
 from hrl_core.geometry import compose, inverse, planar_from_transform, wrap_angle
 from hrl_core.robot import Robot, load_robot
 from hrl_core.sensed import Detection, Localisation, Odometry
@@ -23,7 +24,6 @@ from hrl_sim_bridge.floorplan import distance_to_path
 from hrl_sim_bridge.plant import Plant, PlantOptions
 from hrl_sim_bridge.world import Trial, World, load_world
 from hrl_skills.skill import TICK, Command
-
 from hrl_training.true_driver import mission_steps, route
 from hrl_training.view_sampler import View, ViewSampler
 

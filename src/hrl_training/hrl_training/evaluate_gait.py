@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hrl_core.robot import load_robot
-from hrl_skills.gait import ACTION, OBSERVATION, PERIOD
-from hrl_skills.policy import POLICIES, Figure, load_card, load_policy, save_card
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from hrl_core.robot import load_robot
+from hrl_skills.gait import ACTION, OBSERVATION, PERIOD
+from hrl_skills.policy import POLICIES, Figure, load_card, load_policy, save_card
 from hrl_training.gait_rig import REACHES, GaitRig
 from hrl_training.statistics import wilson_interval
 

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from hrl_core.robot import load_robot
-from hrl_sim_bridge.world import load_world
-from hrl_skills.policy import POLICIES, Figure, load_card, save_card
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from hrl_core.robot import load_robot
+from hrl_sim_bridge.world import load_world
+from hrl_skills.policy import POLICIES, Figure, load_card, save_card
 from hrl_training.navigation_trials import Row, SkillName, run_trial
 from hrl_training.statistics import wilson_interval
 

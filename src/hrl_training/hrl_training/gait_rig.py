@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import mujoco
 import numpy as np
+
 from hrl_core.robot import Robot
 from hrl_sim_bridge.robot_model import robot_spec, set_options
 from hrl_skills.gait import PERIOD, Gait

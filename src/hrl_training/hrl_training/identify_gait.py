@@ -11,13 +11,13 @@ import math
 
 import numpy as np
 import yaml
+from rich.progress import track
+from scipy.optimize import least_squares
+
 from hrl_core.robot import load_robot
 from hrl_skills.gait import ACTION, OBSERVATION
 from hrl_skills.gait import PERIOD as GAIT_PERIOD
 from hrl_skills.policy import load_policy
-from rich.progress import track
-from scipy.optimize import least_squares
-
 from hrl_training.envs.gait_response import FILE, PERIOD, AxisResponse, GaitResponse
 from hrl_training.gait_rig import REACHES, GaitRig
 

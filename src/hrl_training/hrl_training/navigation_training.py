@@ -1,8 +1,7 @@
 """How walk and approach are trained: size of the batch, length, and what their cards say."""
 
-from hrl_skills.skill import TICK
-
 from hrl_skills import approach, walk
+from hrl_skills.skill import TICK
 from hrl_training.envs.approach_env import ApproachEnv
 from hrl_training.envs.walk_env import WalkEnv
 from hrl_training.ppo import PPOConfig

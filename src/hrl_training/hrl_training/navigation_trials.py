@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
+
 from hrl_core.geometry import (
     compose,
     inverse,
@@ -21,12 +22,11 @@ from hrl_sim_bridge.floorplan import Rectangle, clearance, distance_to_path
 from hrl_sim_bridge.plant import Plant, PlantOptions
 from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.world import World
+from hrl_skills import approach, walk
 from hrl_skills.approach import Approach
 from hrl_skills.pilot import SteeringPolicy
 from hrl_skills.skill import TICK, ApproachGoal, Command, Skill, WalkGoal
 from hrl_skills.walk import Walk
-
-from hrl_skills import approach, walk
 from hrl_training.scripts import script_policy
 
 SkillName = Literal["walk", "approach"]

@@ -7,12 +7,12 @@ cameras. Skills see the same `Sensed` as over ROS.
 from collections.abc import Sequence
 
 import numpy as np
+
 from hrl_core.geometry import compose, invert, transform_from_planar, wrap_angle
 from hrl_core.robot import Robot
 from hrl_core.sensed import Detection, Joints, Localisation, Odometry, Scan, Sensed
 from hrl_core.site import Site
 from hrl_skills.skill import TICK, Command, Skill, Tick
-
 from hrl_training.envs.gait_response import load_gait_response
 from hrl_training.envs.planar_plant import PlanarPlant, footprint_clearance, ray_ranges
 

@@ -6,13 +6,13 @@ A proportional controller with repulsion for approach, a carrot follower for wal
 from collections.abc import Callable
 
 import numpy as np
+
 from hrl_core.robot import Robot
 from hrl_perception.sectors import sector_angles
+from hrl_skills import approach, walk
 from hrl_skills.pilot import SteeringPolicy
 from hrl_skills.policy import Field
 from hrl_skills.steering import Steering
-
-from hrl_skills import approach, walk
 
 REPULSION_RANGE = 0.9  # m
 REPULSION = 0.06  # m/s per sector and metre inside the range

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 import numpy as np
+
 from hrl_core.geometry import compose, invert
 from hrl_core.site import Site
 from hrl_sim_bridge.trial import Trial

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
+
 from hrl_core.geometry import (
     compose,
     inverse,

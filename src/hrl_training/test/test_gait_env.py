@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from hrl_core.robot import load_robot
 from hrl_skills.gait import ACTION, OBSERVATION, Gait
 from hrl_skills.policy import load_policy

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from hrl_core.geometry import compose, invert, transform_from_planar
 from hrl_core.outcomes import Code
 from hrl_core.robot import load_robot
 from hrl_core.sensed import Detection, Localisation, Odometry, Scan, Sensed
 from hrl_core.site import load_site
+from hrl_skills import approach, walk
 from hrl_skills.approach import Approach
 from hrl_skills.pilot import SECTOR_RANGE, SteeringPolicy
 from hrl_skills.shield import Shield
@@ -20,8 +22,6 @@ from hrl_training.envs.planar_env import RAYS
 from hrl_training.envs.walk_env import WalkEnv
 from hrl_training.planar_rig import PlanarRig
 from hrl_training.scripts import script_policy
-
-from hrl_skills import approach, walk
 
 SITE, ROBOT = load_site("small_warehouse"), load_robot()
 STAGING = SITE.pose_in_front("B2", SITE.staging)

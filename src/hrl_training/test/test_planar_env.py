@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+
 from hrl_training.envs.approach_env import ApproachEnv
 from hrl_training.envs.gait_response import load_gait_response
 from hrl_training.envs.planar_env import PlanarGym

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from hrl_skills.policy import Policy
 from hrl_training.ppo import PPO, ActorCritic, PPOConfig, RunningNorm, Step, generalised_advantages
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+
 from hrl_skills.gait import ACTION, OBSERVATION, OBSERVATION_SIZE
 from hrl_skills.policy import load_policy
+from hrl_training import train as training
 from hrl_training.envs import gait_training
 from hrl_training.statistics import wilson_interval
-
-from hrl_training import train as training
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Approach: the last metres to a standoff pose in front of a shelf or station, among obstacles."""
 
 import numpy as np
-from hrl_core.geometry import compose, wrap_angle
 
+from hrl_core.geometry import compose, wrap_angle
 from hrl_skills import approach
 from hrl_training.envs.planar_env import PlanarEnv
 from hrl_training.envs.planar_plant import AWAY, AWAY_BOX, footprint_clearance

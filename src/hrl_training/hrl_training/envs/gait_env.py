@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from mjbatch import Batch
+
 from hrl_core.robot import load_robot
 from hrl_skills.gait import (
     ACTION,
@@ -25,8 +27,6 @@ from hrl_skills.gait import (
     GaitConfig,
     Stepper,
 )
-from mjbatch import Batch
-
 from hrl_training.envs import gait_model
 from hrl_training.envs.gait_model import FEET, STEPS_PER_TICK
 from hrl_training.ppo import Step

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
+
 from hrl_core.robot import Legs
 
 FEET = ("FL", "FR", "HL", "HR")

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from hrl_core.config import Config, load_yaml
 from pydantic import Field
+
+from hrl_core.config import Config, load_yaml
 
 PERIOD = 0.1  # s, of the model below
 FILE = Path(__file__).with_name("gait_response.yaml")

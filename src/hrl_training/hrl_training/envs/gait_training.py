@@ -1,7 +1,6 @@
 """How the gait is trained: size of the batch, length, and what its card says."""
 
 from hrl_skills.gait import ACTION, OBSERVATION, RATE
-
 from hrl_training.envs.gait_env import GaitEnv
 from hrl_training.ppo import PPOConfig
 from hrl_training.training_run import TrainingRun, save_policy, train_ppo

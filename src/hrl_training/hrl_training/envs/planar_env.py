@@ -12,13 +12,13 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+
 from hrl_core.geometry import compose, invert
 from hrl_core.robot import Robot, load_robot
 from hrl_perception.sectors import scan_sectors, sector_angles
 from hrl_skills.pilot import LOOK_BACK, SECTOR_RANGE
 from hrl_skills.shield import FAR, Shield
 from hrl_skills.steering import Steering
-
 from hrl_training.envs.gait_response import load_gait_response
 from hrl_training.envs.planar_plant import (
     AWAY,

@@ -1,8 +1,8 @@
 """Many walking robots on a floor plan: the gait's response, ray casts and clearances as arrays."""
 
 import numpy as np
-from hrl_core.geometry import wrap_angle
 
+from hrl_core.geometry import wrap_angle
 from hrl_training.envs.gait_response import PERIOD, GaitResponse
 
 AWAY = 90.0  # m, where boxes and people are put that a scene does not use

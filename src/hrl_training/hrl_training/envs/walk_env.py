@@ -1,10 +1,10 @@
 """Walk: to a pose up to 15 m away through a warehouse with people, arriving at rest."""
 
 import numpy as np
-from hrl_core.geometry import compose, invert, wrap_angle
-from hrl_skills.planner import CARROT_HOPS
 
+from hrl_core.geometry import compose, invert, wrap_angle
 from hrl_skills import walk
+from hrl_skills.planner import CARROT_HOPS
 from hrl_training.envs.planar_env import PlanarEnv
 from hrl_training.envs.planar_plant import AWAY, footprint_clearance
 from hrl_training.envs.walk_layouts import BOXES, cells_of, layouts_of, pose_before_face

@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
-from hrl_skills.planner import routes_to
 
+from hrl_skills.planner import routes_to
 from hrl_training.envs.planar_plant import AWAY_BOX
 
 CELL = 0.2  # m, as the planner's
