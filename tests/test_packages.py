@@ -9,8 +9,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hrl_bringup.nodes import NODES
-
 SRC = Path(__file__).resolve().parents[1] / "src"
 PYTHON_PACKAGES = sorted(path.parent.name for path in SRC.glob("*/setup.py"))
 # import name -> what package.xml calls it; None: comes with pip only, there is no rosdep key

@@ -109,6 +109,16 @@ def doctor() -> None:
     raise typer.Exit(doctor.doctor())
 
 
+@app.command(context_settings=FORWARDED)
+def node(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="A node of nodes.py.")]
+) -> None:
+    """Run one node in the foreground: `./hrl node plant world:=open_bay seed:=3`."""
+    from hrl_bringup.single_node import become_node
+
+    _friendly(lambda: become_node(name, context.args))
+
+
 @app.command(context_settings=FORWARDED, add_help_option=False)
 def train(context: typer.Context) -> None:
     """Train a skill's policy: `./hrl train SKILL`."""

@@ -1,0 +1,41 @@
+"""The container files name the nodes of the table; hadolint finds no fault in them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hrl_bringup.nodes import GROUPS
+from hrl_bringup.single_node import node_command
+from hrl_core.config import ConfigError
+
+DOCKER = Path(__file__).resolve().parents[1] / "docker"
+SERVICES = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))["services"]
+
+
+def test_compose_has_one_service_for_each_node_of_the_demo():
+    assert list(SERVICES) == [node.name for node in GROUPS["demo"]]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_command_of_a_service_runs_its_node(service):
+    first, name, *arguments = SERVICES[service]["command"].split()
+    arguments = [text.replace("${WORLD:-small_warehouse}", "open_bay") for text in arguments]
+    arguments = [text.replace("${SEED:-0}", "3") for text in arguments]
+    assert (first, name) == ("node", service)
+    command = node_command(name, arguments)
+    assert any(text.endswith(":='open_bay'") for text in command)
+
+
+def test_an_argument_without_a_value_is_refused_with_an_example():
+    with pytest.raises(ConfigError, match="'world': expected NAME:=VALUE"):
+        node_command("plant", ["world"])
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.robot"])
+def test_hadolint_finds_no_fault(name):
+    hadolint = Path(sys.executable).parent / "hadolint"
+    result = subprocess.run([hadolint, DOCKER / name], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout
