@@ -6,6 +6,7 @@ import traceback
 
 from pydantic import Field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
 
 from hrl_core import topics
@@ -91,6 +92,7 @@ class MasterNode(HrlNode):
             execute_callback=self._execute,
             goal_callback=self._on_goal,
             cancel_callback=self._on_cancel,
+            callback_group=ReentrantCallbackGroup(),
             result_timeout=RESULT_KEPT,
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from pydantic import Field
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
@@ -129,8 +130,10 @@ class BridgeNode(HrlNode):
         }
         self._tf_static = self.publish_on(topics.TF_STATIC)
         self._tf_static.publish(static_transforms(self._robot))
+        # A request for steps stays open until they are done; it must not bar other callbacks.
+        group = ReentrantCallbackGroup()
         self._services_made = [
-            self.create_service(interface(kind), name, callback)
+            self.create_service(interface(kind), name, callback, callback_group=group)
             for (name, kind), callback in (
                 (topics.RESET_PLANT, self._on_reset),
                 (topics.PAUSE_PLANT, self._on_pause),

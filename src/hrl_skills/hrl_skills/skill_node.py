@@ -12,6 +12,7 @@ from types import coroutine
 import yaml
 from pydantic import Field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
 
 from hrl_core import topics
@@ -107,6 +108,8 @@ class SkillNode(HrlNode):
             execute_callback=self._execute,
             goal_callback=self._on_goal,
             cancel_callback=self._on_cancel,
+            # Not in the node's own group: it would bar timers while a goal waits for sensor data.
+            callback_group=ReentrantCallbackGroup(),
             result_timeout=RESULT_KEPT,
         )
 
