@@ -102,13 +102,6 @@ ARGUMENTS = (
 )
 
 
-def node(name: str) -> NodeSpec:
-    """A node of the table by name; raises ConfigError with the known ones."""
-    if name not in NODES:
-        raise ConfigError(f"unknown node {name!r}; known: {sorted(NODES)}")
-    return NODES[name]
-
-
 def parameters_for(name: str, values: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
     """Parameters of one node from the values of arguments, by the arguments' names."""
     known = {argument.name: argument for argument in ARGUMENTS}
