@@ -5,7 +5,7 @@ package_name = "hrl_sim_bridge"
 setup(
     name=package_name,
     version="0.1.0",
-    description="The test plant: a MuJoCo warehouse with sensors, actuators and faults, as a ROS 2 node.",
+    description="The test plant: a MuJoCo warehouse with sensors, actuators, faults; a ROS 2 node.",
     license="Apache-2.0",
     maintainer="hrl maintainers",
     maintainer_email="maintainers@users.noreply.github.com",

@@ -25,25 +25,30 @@ class BaseDrive:
 
     def reset(self) -> None:
         self.twist = np.zeros(3)  # m/s, m/s, rad/s in base_link: what the gait is told
-        self._wanted = np.zeros(3)
+        self._wanted = self.twist
         self._expires = 0.0  # s
 
     def accept(self, twist: np.ndarray, time: float) -> None:
         """Take a velocity command (3,) m/s, m/s, rad/s given at a time [s]."""
-        self._wanted = np.clip(twist, self._low, self._high)
+        self._wanted = np.minimum(np.maximum(twist, self._low), self._high)
         self._expires = time + WATCHDOG
 
     def stop(self) -> None:
         """Slow down to a stand."""
         self._wanted = np.zeros(3)
 
-    def advance(self, time: float) -> np.ndarray:
-        """The slewed command (3,) of the next period."""
+    def begin_tick(self, time: float) -> None:
+        """Stop a base whose last command is too old."""
         if time >= self._expires - 1e-9:
-            self._wanted = np.zeros(3)
-        change = self._wanted - self.twist
-        if change.any():
-            self.twist = self.twist + np.minimum(np.maximum(change, -self._slew), self._slew)
+            self.stop()
+
+    def advance(self) -> np.ndarray:
+        """The slewed command (3,) of the next gait period."""
+        if self.twist is not self._wanted:
+            change = self._wanted - self.twist
+            step = np.minimum(np.maximum(change, -self._slew), self._slew)
+            reached = np.array_equal(step, change)
+            self.twist = self._wanted if reached else self.twist + step
         return self.twist
 
 

@@ -37,7 +37,7 @@ class Cameras:
     def frame(self, name: str, data: mujoco.MjData, joints: Joints, tick: int) -> CameraFrame:
         """Take a picture; `joints` say where the robot believes the camera is."""
         camera = self._robot.cameras[name]
-        rgb, depth = self._open().rgbd(data, name, camera)
+        rgb, depth = self._open(data).rgbd(data, name, camera)
         rng = generator(self._seed, name, tick)
         return CameraFrame(
             stamp=joints.stamp,
@@ -52,7 +52,7 @@ class Cameras:
     def overview(self, data: mujoco.MjData, map_from_base: np.ndarray) -> np.ndarray:
         """Picture (h, w, 3) uint8 from behind and above the robot."""
         view = self._overview.camera(map_from_base, yaw_of(map_from_base))
-        return self._open().picture(data, view, *self._overview.size, skin=True)
+        return self._open(data).picture(data, view, *self._overview.size, skin=True)
 
     def from_above(self, data: mujoco.MjData, site: Site) -> np.ndarray:
         """Picture (h, w, 3) uint8 of the whole site."""
@@ -72,11 +72,15 @@ class Cameras:
             self._renderer.close()
             self._renderer = None
 
-    def _open(self) -> Renderer:
+    def _open(self, data: mujoco.MjData) -> Renderer:
         if self._renderer is None:
-            sizes = [(c.width, c.height) for c in self._robot.cameras.values()]
-            sizes.append(self._overview.size)
-            self._renderer = Renderer(self._model, tuple(np.max(sizes, axis=0)))
+            cameras = self._robot.cameras
+            sizes = [(camera.width, camera.height) for camera in cameras.values()]
+            width, height = np.max([*sizes, self._overview.size], axis=0)
+            self._renderer = Renderer(self._model, (int(width), int(height)))
+            # What OpenGL draws for the first time differs in the last bit of the depth.
+            for name, camera in cameras.items():
+                self._renderer.rgbd(data, name, camera)
         return self._renderer
 
     def _base_from_link(self, link: str, joints: Joints) -> np.ndarray:

@@ -109,13 +109,17 @@ class Plant:
 
         Raises CommandRefused for a wrong command; no time passes then, and the robot will hold.
         """
-        self._actuators.accept(command, self._ticks * TICK)
+        time = self._ticks * TICK
+        self._actuators.accept(command, time)
+        self._actuators.base.begin_tick(time)
         self._move_people()
-        self._disturbances.advance(self._ticks * TICK)
+        self._disturbances.advance(time)
         moving = self._actuators.joints.begin_tick()
+        if not moving:
+            self._actuators.write_arm(self.data, 1.0)
         noise = self._gait_noise.standard_normal((GAIT_STEPS, len(self._noise_sd))) * self._noise_sd
         for k in range(GAIT_STEPS):
-            self._walk(self._ticks * TICK + k * PERIOD, noise[k])
+            self._walk(noise[k])
             self._advance_physics(k, moving)
             self._watch.update(self.data)
         self._ticks += 1
@@ -211,12 +215,12 @@ class Plant:
         sizes = (3, 3, len(self.robot.legs.joints), len(self.robot.legs.joints))
         return np.repeat([imu.up, imu.angular_velocity, joints.position, joints.velocity], sizes)
 
-    def _walk(self, time: float, noise: np.ndarray) -> None:
+    def _walk(self, noise: np.ndarray) -> None:
         """One step of the gait, from the robot's own noisy IMU and encoders; noise (30,)."""
         body, qpos, qvel = self._body, self.data.qpos, self.data.qvel
         legs = len(self.robot.legs.joints)
         self.data.ctrl[self._actuators.legs] = self._gait.step(
-            self._actuators.base.advance(time),
+            self._actuators.base.advance(),
             body.rotation(self.data)[2] + noise[:3],
             qvel[body.root_angular] + noise[3:6],
             qpos[body.leg_position] + noise[6 : 6 + legs],
@@ -224,13 +228,12 @@ class Plant:
         )
 
     def _advance_physics(self, gait_step: int, moving: bool) -> None:
-        model, data, actuators, n = self.model, self.data, self._actuators, self._substeps
+        model, data, n = self.model, self.data, self._substeps
         if not moving:
-            actuators.write_arm(data, 1.0)
             mujoco.mj_step(model, data, n)
             return
         for k in range(n):
-            actuators.write_arm(data, (gait_step * n + k + 1) / (GAIT_STEPS * n))
+            self._actuators.write_arm(data, (gait_step * n + k + 1) / (GAIT_STEPS * n))
             mujoco.mj_step(model, data)
 
     def _move_people(self) -> None:
