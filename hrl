@@ -195,7 +195,7 @@ set_up() {
   step requirements "$(key_of requirements/{base,dev,build,spot}.txt)" \
     "installing the Python packages" install_requirements
   step torch "$(key_of requirements/torch.txt)${HRL_TORCH:-}" "installing torch" install_torch
-  step packages "$(key_of src/hrl_bringup/hrl_bringup/ament_links.py src/*/setup.py)" \
+  step packages "$(key_of src/hrl_bringup/hrl_bringup/ament_links.py src/*/setup.py launch)" \
     "installing the packages of src/" install_packages
   step gl "${MUJOCO_GL:-any}" "looking for off-screen OpenGL" choose_gl
   if [ "$with_ros" = 1 ]; then
