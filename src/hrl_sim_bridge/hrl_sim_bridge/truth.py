@@ -10,6 +10,7 @@ from hrl_core.robot import Robot
 from hrl_sim_bridge.robot_model import plant_model
 from hrl_sim_bridge.sensors import Body
 
+MOST_HARMLESS = 10_000  # sets of contacts that are remembered
 BUMPABLE = ("wall", "shelf", "station", "obstacle", "barrier", "person")
 
 
@@ -52,9 +53,11 @@ class ContactWatch:
         bumpable = np.array([kind in BUMPABLE for kind in kinds])
         floor = np.array([kind == "floor" for kind in kinds])
         # Feet stand on the floor; anything else of the robot on it is a bump, as is a foot on
-        # anything else. One table of all pairs: this is asked 50 times a second.
+        # anything else. Sets of contacts that were no bump are remembered, as they come again
+        # and again: this is asked 50 times a second.
         bump = own[:, None] & bumpable[None, :] | (own & ~feet)[:, None] & floor[None, :]
         self._is_bump = bump | bump.T
+        self._harmless: set[bytes] = set()
         hand = model.body(robot.arm.hand_link).id
         finger = model.joint(robot.arm.gripper_joint).bodyid[0]
         self._jaws = [model.geom_bodyid == hand, model.geom_bodyid == finger]
@@ -81,8 +84,13 @@ class ContactWatch:
     def bumps(self, data: mujoco.MjData) -> dict[str, float]:
         """What the robot bumps into now, "<body> - <thing>" -> N."""
         pairs = data.contact.geom
+        key = pairs.tobytes()
+        if key in self._harmless:
+            return {}
         bump = self._is_bump[pairs[:, 0], pairs[:, 1]]
         if not bump.any():
+            if len(self._harmless) < MOST_HARMLESS:
+                self._harmless.add(key)
             return {}
         first, second = self._pairs(data)
         found: dict[str, float] = {}
