@@ -14,6 +14,7 @@ from hrl_bringup.environment import Domain, ros_environment
 from hrl_bringup.shared_memory import mapped_segments, remove_unused
 from tests.ros.helpers import Listener
 
+os.environ.setdefault("MUJOCO_GL", "egl")
 pytest.importorskip("rclpy")
 
 

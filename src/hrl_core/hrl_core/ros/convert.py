@@ -19,6 +19,7 @@ from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.geometry import (
     compose,
+    invert,
     planar_from_transform,
     quaternion_from_rotation,
     rotation_from_quaternion,
@@ -116,6 +117,15 @@ def planar_pose_from_msg(message: PoseWithCovariance) -> tuple[np.ndarray, np.nd
     if not np.isfinite(covariance).all():
         raise ConfigError(f"covariance = {covariance.tolist()}: needs finite numbers")
     return pose, covariance
+
+
+def map_from_odom(
+    message: PoseWithCovarianceStamped, odometry: Odometry
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pose in map and the odometry of its time -> where odom lies (3,), covariance (3, 3)."""
+    map_from_base, covariance = planar_pose_from_msg(message.pose)
+    odom_from_base = planar_from_transform(odometry.odom_from_base)
+    return compose(map_from_base, invert(odom_from_base)), covariance
 
 
 def pose_in_map_msg(localisation: Localisation, odometry: Odometry) -> PoseWithCovarianceStamped:

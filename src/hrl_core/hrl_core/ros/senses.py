@@ -11,7 +11,6 @@ from rclpy.task import Future
 
 from hrl_core import topics
 from hrl_core.config import ConfigError
-from hrl_core.geometry import compose, invert, planar_from_transform
 from hrl_core.robot import Robot
 from hrl_core.ros import convert, sensor_convert
 from hrl_core.ros.gate import EPSILON, TickGate
@@ -208,8 +207,6 @@ class Senses:
         def localise(message) -> Localisation:
             stamp = convert.seconds(message.header.stamp)
             nearest = min(self._odometry, key=lambda o: abs(o.stamp - stamp))
-            odom_from_base = planar_from_transform(nearest.odom_from_base)
-            map_from_base, covariance = convert.planar_pose_from_msg(message.pose)
-            return Localisation(stamp, compose(map_from_base, invert(odom_from_base)), covariance)
+            return Localisation(stamp, *convert.map_from_odom(message, nearest))
 
         return self._get("pose", localise)

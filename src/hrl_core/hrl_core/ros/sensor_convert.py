@@ -41,13 +41,28 @@ def scan_from_msg(message: LaserScan) -> Scan:
     ranges[ranges == -np.inf] = message.range_min
     ranges[ranges < message.range_min] = np.nan
     ranges[ranges > message.range_max] = np.inf
+    increment = message.angle_increment
+    if abs(increment * len(ranges) - 2 * np.pi) < 1e-4:
+        increment = 2 * np.pi / len(ranges)
     return Scan(
         stamp=seconds(message.header.stamp),
         ranges=ranges,
-        angle_min=message.angle_min,
-        angle_increment=message.angle_increment,
-        range_max=message.range_max,
+        angle_min=_meant(message.angle_min),
+        angle_increment=increment,
+        range_max=_meant(message.range_max),
     )
+
+
+def _meant(value: float) -> float:
+    """The number behind one that a message carries as float32: pi / 180 or 12.3, for example.
+
+    A beam on the border of two sectors would otherwise fall into the other one.
+    """
+    for unit in (np.pi / 180, 1e-3):
+        near = round(value / unit) * unit
+        if abs(value - near) <= 1e-7 * abs(value):
+            return near
+    return value
 
 
 def joints_msg(joints: Joints, robot: Robot) -> JointState:
