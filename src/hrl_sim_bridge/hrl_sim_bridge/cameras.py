@@ -9,7 +9,7 @@ from hrl_core.geometry import transform_from, yaw_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import CameraFrame, Joints
 from hrl_core.site import Site
-from hrl_sim_bridge.render import Overview, Renderer, from_above
+from hrl_sim_bridge.render import Overview, Renderer, from_above, stands_inside
 from hrl_sim_bridge.robot_model import body_of_link
 from hrl_sim_bridge.sensors import Body, generator
 from hrl_sim_bridge.world import CameraNoise
@@ -49,10 +49,11 @@ class Cameras:
             @ camera.parent_from_optical(),
         )
 
-    def overview(self, data: mujoco.MjData, map_from_base: np.ndarray) -> np.ndarray:
-        """Picture (h, w, 3) uint8 from behind and above the robot."""
-        view = self._overview.camera(map_from_base, yaw_of(map_from_base))
-        return self._open(data).picture(data, view, *self._overview.size, skin=True)
+    def overview(self, data: mujoco.MjData, map_from_base: np.ndarray, site: Site) -> np.ndarray:
+        """Picture (h, w, 3) uint8 of the robot from above and aside; no wall is in the way."""
+        view = self._overview.camera(map_from_base[:3, 3], yaw_of(map_from_base))
+        walls = stands_inside(view, site)
+        return self._open(data).picture(data, view, self._overview.size, walls)
 
     def from_above(self, data: mujoco.MjData, site: Site) -> np.ndarray:
         """Picture (h, w, 3) uint8 of the whole site."""
@@ -62,7 +63,7 @@ class Cameras:
         renderer = Renderer(self._model, size)
         try:
             settings.fovy, settings.orthographic = height, 1
-            return renderer.picture(data, view, *size, skin=True)
+            return renderer.picture(data, view, size, walls=True)
         finally:
             settings.fovy, settings.orthographic = usual
             renderer.close()

@@ -8,7 +8,8 @@ from hrl_core.geometry import transform_from
 from hrl_core.robot import Robot
 from hrl_core.site import Site
 from hrl_sim_bridge.faults import Fault, FaultKind, check_target
-from hrl_sim_bridge.robot_model import SCENE, plant_model
+from hrl_sim_bridge.floorplan import Rectangle
+from hrl_sim_bridge.robot_model import SCENE, WALLS, plant_model
 from hrl_sim_bridge.trial import ITEM_GAP, Trial, place_in_bin
 from hrl_sim_bridge.warehouse import AWAY, BARRIER_SIZE, SPARES
 
@@ -16,6 +17,7 @@ SLIPPERY = 0.15  # friction of a wet floor
 WET_RADIUS = 1.0  # m
 BARRIER_GAP = 0.3  # m left beside a barrier: less than any robot needs
 BARRIER_LONGEST = 4.0  # m
+ROOM = 0.9  # m between the robot's middle and what appears
 COVER_COLOUR = [0.6, 0.6, 0.58, 1]
 
 
@@ -34,6 +36,8 @@ class Disturbances:
         self._feet = [model.geom(name).id for name in plant_model(robot).feet]
         self._spare_people = [f"person/{len(trial.people) + k}" for k in range(SPARES)]
         self._barriers = [f"barrier/{k}" for k in range(SPARES)]
+        base = model.body(plant_model(robot).base).id
+        self._robot = int(model.jnt_qposadr[model.body_jntadr[base]])
         self._faults = list(trial.faults)
         self._on: dict[Fault, str | None] = {}  # fault -> the spare body that it took
         self._time = 0.0
@@ -58,13 +62,23 @@ class Disturbances:
             return
         self._time = time
         for fault in self._faults:
-            if fault.active(time) and fault not in self._on:
+            if fault.active(time) and fault not in self._on and self._has_room(fault):
                 self._on[fault] = self._start(fault)
         for fault in [fault for fault in self._on if not fault.active(time)]:
             self._end(fault, self._on.pop(fault))
         self._faults = [f for f in self._faults if f in self._on or f.start > time]
         if any(fault.kind is FaultKind.SLIPPERY_FLOOR for fault in self._on):
             self._wet_feet()
+
+    def _has_room(self, fault: Fault) -> bool:
+        """Nobody and nothing appears inside the robot: it waits until the robot is gone."""
+        if fault.kind not in (FaultKind.PERSON, FaultKind.BLOCKED_AISLE):
+            return True
+        robot = self._data.qpos[self._robot : self._robot + 2]
+        if fault.kind is FaultKind.PERSON:
+            place = np.array(self._site.waypoints[fault.target].pose[:2])
+            return bool(np.linalg.norm(place - robot) > ROOM)
+        return bool(self._barrier_at(fault.target).distance(robot) > ROOM)
 
     def _start(self, fault: Fault) -> str | None:
         kind = fault.kind
@@ -111,28 +125,33 @@ class Disturbances:
         self._mocap(body)[:] = [*self._site.waypoints[waypoint].pose[:2], 0.0]
         return body
 
-    def _block(self, waypoint: str) -> str:
-        """Close the way through a waypoint across its direction, as far as there is room."""
-        body = self._free_spare(self._barriers, "barriers")
+    def _barrier_at(self, waypoint: str) -> Rectangle:
+        """What closes the way through a waypoint across its direction, as far as there is room."""
         x, y, yaw = self._site.waypoints[waypoint].pose
         across = np.array([-np.sin(yaw), np.cos(yaw), 0.0])
         left, right = (self._free_way((x, y, 0.3), side * across) for side in (1, -1))
         width = max(left + right - 2 * BARRIER_GAP, 0.4)
-        centre = np.array([x, y, 0.0]) + 0.5 * (left - right) * across
+        centre = np.array([x, y]) + 0.5 * (left - right) * across[:2]
+        return Rectangle("barrier", np.array([*centre, yaw]), np.array([BARRIER_SIZE[1], width]))
+
+    def _block(self, waypoint: str) -> str:
+        body = self._free_spare(self._barriers, "barriers")
+        place = self._barrier_at(waypoint)
         geom = self._model.geom(body).id
-        half = np.array([0.5 * BARRIER_SIZE[1], 0.5 * width, 0.5 * BARRIER_SIZE[2]])
+        half = 0.5 * np.array([*place.size, BARRIER_SIZE[2]])
         self._model.geom_size[geom] = half
         self._model.geom_rbound[geom] = np.linalg.norm(half)
         self._model.geom_aabb[geom, 3:] = half
-        self._mocap(body)[:] = [centre[0], centre[1], half[2]]
+        yaw = place.pose[2]
         mocap = self._model.body(body).mocapid[0]
+        self._data.mocap_pos[mocap] = [*place.pose[:2], half[2]]
         self._data.mocap_quat[mocap] = [np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
         return body
 
     def _free_way(self, point, direction: np.ndarray) -> float:
         """Distance [m] from a point in map to the next thing that stands fast."""
         groups = np.zeros(6, np.uint8)
-        groups[SCENE] = 1
+        groups[[SCENE, WALLS]] = 1
         hit = np.zeros(1, np.int32)
         distance = mujoco.mj_ray(
             self._model, self._data, np.array(point), direction, groups, True, -1, hit

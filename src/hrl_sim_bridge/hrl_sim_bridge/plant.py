@@ -170,7 +170,8 @@ class Plant:
     def overview(self) -> np.ndarray:
         """Picture (h, w, 3) uint8 for people, from a camera that follows the robot."""
         self._refresh()
-        return self._open_cameras().overview(self.data, self._body.map_from_base(self.data))
+        pose = self._body.map_from_base(self.data)
+        return self._open_cameras().overview(self.data, pose, self.world.site)
 
     def map_picture(self) -> np.ndarray:
         """Picture (h, w, 3) uint8 of the whole site from above, x right and y up."""

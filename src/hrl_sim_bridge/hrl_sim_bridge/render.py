@@ -1,16 +1,22 @@
 """Pictures: RGB and depth of the robot's cameras in one pass, and views for people."""
 
+from functools import cache
+
 import mujoco
 import numpy as np
 
+from hrl_core.geometry import wrap_angle
 from hrl_core.robot import Camera
 from hrl_core.site import Site
-from hrl_sim_bridge.robot_model import HULLS, SCENE, SKIN, TAGS
+from hrl_sim_bridge.robot_model import HULLS, SCENE, SKIN, TAGS, WALLS
 
+FOR_ROBOT = (SCENE, WALLS, TAGS, HULLS)
+FOR_PEOPLE = (SCENE, WALLS, TAGS, SKIN)
+WITHOUT_WALLS = (SCENE, TAGS, SKIN)
 MAX_GEOMS = 2000
 OVERVIEW_SIZE = (640, 480)  # pixels, width and height
-# Follows from behind and above; never from below a shelf's height.
-OVERVIEW_DISTANCE, OVERVIEW_ELEVATION, OVERVIEW_TURN = 3.6, -32.0, 35.0  # m, degrees, degrees
+# Follows from above, behind and aside, so that the hand is seen at work.
+OVERVIEW_DISTANCE, OVERVIEW_ELEVATION, OVERVIEW_TURN = 3.4, -35.0, 55.0  # m, degrees, degrees
 MAP_PIXELS_PER_METRE = 80
 MAP_CAMERA_HEIGHT = 10.0  # m
 
@@ -37,7 +43,6 @@ class Renderer:
         near, far = model.vis.map.znear, model.vis.map.zfar
         extent = model.stat.extent
         self._near, self._far = near * extent, far * extent
-        self._options = {True: _options(SCENE, TAGS, SKIN), False: _options(SCENE, TAGS, HULLS)}
 
     def close(self) -> None:
         if self._context is not None:
@@ -46,11 +51,11 @@ class Renderer:
             self._context = None
 
     def picture(
-        self, data: mujoco.MjData, camera: mujoco.MjvCamera, width: int, height: int, skin: bool
+        self, data: mujoco.MjData, camera: mujoco.MjvCamera, size: tuple[int, int], walls: bool
     ) -> np.ndarray:
-        """RGB picture (h, w, 3) uint8."""
-        rgb = np.empty((height, width, 3), np.uint8)
-        self._render(data, camera, rgb, None, skin)
+        """RGB picture (h, w, 3) uint8 for people."""
+        rgb = np.empty((size[1], size[0], 3), np.uint8)
+        self._render(data, camera, rgb, None, FOR_PEOPLE if walls else WITHOUT_WALLS)
         return np.ascontiguousarray(rgb[::-1])
 
     def rgbd(self, data: mujoco.MjData, camera: str, size: Camera) -> tuple[np.ndarray, np.ndarray]:
@@ -60,19 +65,19 @@ class Renderer:
         view = mujoco.MjvCamera()
         view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         view.fixedcamid = self._model.camera(camera).id
-        self._render(data, view, rgb, buffer, skin=False)
+        self._render(data, view, rgb, buffer, FOR_ROBOT)
         # Reversed depth: 1 at the near plane, 0 at the far plane, linear in 1 / distance.
         near, far = np.float32(self._near), np.float32(self._far)
         depth = near * far / (buffer * (far - near) + near)
         return rgb[::-1], depth[::-1]
 
-    def _render(self, data, camera, rgb, depth, skin: bool) -> None:
+    def _render(self, data, camera, rgb, depth, shown: tuple[int, ...]) -> None:
         self._context.make_current()
         height, width = rgb.shape[:2]
         mujoco.mjv_updateScene(
             self._model,
             data,
-            self._options[skin],
+            _options(shown),
             None,
             camera,
             mujoco.mjtCatBit.mjCAT_ALL,
@@ -110,28 +115,32 @@ def from_above(site: Site) -> tuple[mujoco.MjvCamera, tuple[int, int], float]:
 
 
 class Overview:
-    """Views of a plant for people: a camera that follows the robot, and the map from above."""
+    """The camera that follows the robot; it turns slowly, so that the picture stays calm."""
 
     def __init__(self, size: tuple[int, int] = OVERVIEW_SIZE) -> None:
         self.size = size
         self._yaw: float | None = None
 
-    def reset(self) -> None:
-        self._yaw = None
-
-    def camera(self, map_from_base: np.ndarray, yaw: float) -> mujoco.MjvCamera:
-        """The following camera; it turns slowly, so that the picture stays calm."""
+    def camera(self, position: np.ndarray, yaw: float) -> mujoco.MjvCamera:
+        """View of a robot at `position` (3,) m in map that looks along `yaw` [rad]."""
         if self._yaw is None:
             self._yaw = yaw
-        turn = (yaw - self._yaw + np.pi) % (2 * np.pi) - np.pi
-        self._yaw += 0.06 * turn
-        return follow(map_from_base[:3, 3], self._yaw)
+        self._yaw += 0.06 * float(wrap_angle(yaw - self._yaw))
+        return follow(position, self._yaw)
 
 
-def _options(*groups: int) -> mujoco.MjvOption:
+def stands_inside(camera: mujoco.MjvCamera, site: Site) -> bool:
+    """Whether a free camera looks from within the walls of a site."""
+    elevation, azimuth = np.radians([camera.elevation, camera.azimuth])
+    back = camera.distance * np.cos(elevation)
+    x, y = camera.lookat[:2] - back * np.array([np.cos(azimuth), np.sin(azimuth)])
+    return bool(0 < x < site.size[0] and 0 < y < site.size[1])
+
+
+@cache
+def _options(groups: tuple[int, ...]) -> mujoco.MjvOption:
     options = mujoco.MjvOption()
     options.geomgroup[:] = 0
-    for group in groups:
-        options.geomgroup[group] = 1
+    options.geomgroup[list(groups)] = 1
     options.sitegroup[:] = 0
     return options

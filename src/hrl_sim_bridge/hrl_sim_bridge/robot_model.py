@@ -14,9 +14,9 @@ from hrl_core.config import ConfigError
 from hrl_core.geometry import quaternion_from_rotation
 from hrl_core.robot import Mount, PlantModel, Robot
 
-# Geom groups. Cameras of the robot show SCENE, TAGS and HULLS; pictures for people SCENE, TAGS and
-# SKIN, which has 170,000 faces; the LiDAR sees SCENE alone.
-SCENE, TAGS, SKIN, HULLS, PRIMITIVES = range(5)
+# Geom groups. Cameras of the robot show SCENE, WALLS, TAGS and HULLS; pictures for people show SKIN
+# instead of HULLS, which has 170,000 faces; the LiDAR sees SCENE and WALLS.
+SCENE, TAGS, SKIN, HULLS, PRIMITIVES, WALLS = range(6)
 
 FOOT_PRIORITY = 2  # the feet carry the friction of the floor under them
 TOOL = "tool"  # site between the jaws

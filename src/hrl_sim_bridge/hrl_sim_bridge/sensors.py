@@ -17,7 +17,7 @@ from hrl_core.geometry import (
 )
 from hrl_core.robot import Lidar, Robot
 from hrl_core.sensed import Imu, Joints, Odometry, Scan
-from hrl_sim_bridge.robot_model import SCENE, TOOL, body_of_link
+from hrl_sim_bridge.robot_model import SCENE, TOOL, WALLS, body_of_link
 from hrl_sim_bridge.world import ImuNoise, JointNoise, OdometryNoise, ScanNoise
 
 SELF_FILTER = 0.15  # m round the tool: what the hand holds is no obstacle
@@ -173,7 +173,7 @@ class LidarSensor:
             axis=-1,
         )  # (rings, beams, 3) in lidar_link
         self._groups = np.zeros(6, np.uint8)
-        self._groups[SCENE] = 1
+        self._groups[[SCENE, WALLS]] = 1
         n = self._rays.shape[0] * self._rays.shape[1]
         self._geoms, self._distances = np.empty(n, np.int32), np.empty(n)
 

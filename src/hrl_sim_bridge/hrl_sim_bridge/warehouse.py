@@ -15,7 +15,7 @@ from hrl_core.site import (
     Site,
     Station,
 )
-from hrl_sim_bridge.robot_model import SCENE, SKIN
+from hrl_sim_bridge.robot_model import SCENE, SKIN, WALLS
 from hrl_sim_bridge.tags import add_tag, tag_material
 from hrl_sim_bridge.trial import PlacedItem, Trial
 
@@ -163,7 +163,7 @@ def _add_floor_and_walls(spec: mujoco.MjSpec, site: Site) -> None:
         "north": ((x, t, h), (x / 2, y + t / 2, h / 2)),
     }
     for name, (size, centre) in walls.items():
-        _add_solid(spec.worldbody, f"wall/{name}", size, centre, WALL_COLOUR)
+        _add_solid(spec.worldbody, f"wall/{name}", size, centre, WALL_COLOUR, group=WALLS)
 
 
 def _add_shelf(spec, site: Site, shelf: Shelf, materials: dict[int, str]) -> None:
@@ -216,10 +216,10 @@ def _body_at(spec, name: str, pose):
     return body
 
 
-def _add_solid(body, name: str, size, centre, colour) -> None:
+def _add_solid(body, name: str, size, centre, colour, group: int = SCENE) -> None:
     """Add a box that stands fast: full extents [m] and centre in the body's frame."""
     geom = body.add_geom(name=name, type=BOX, size=0.5 * np.asarray(size), pos=centre, rgba=colour)
-    geom.group = SCENE
+    geom.group = group
     geom.contype, geom.conaffinity = 1, 0
     geom.solref = [0.01, 1]
 

@@ -30,6 +30,7 @@ def problems(world: World) -> Iterator[Problem]:
     yield from _furniture(world)
     yield from _waypoints(world)
     if not wrong_names:
+        yield from _amount(world)
         yield from _routes(world)
         yield from _start(world)
 
@@ -72,6 +73,14 @@ def _furniture(world: World) -> Iterator[Problem]:
         if stock.setback[1] > limit:
             why = f"off the board of shelf {shelf.name!r}; allowed is up to {limit:.2f} m"
             yield ("trial", "stock", "setback"), stock.setback, why
+
+
+def _amount(world: World) -> Iterator[Problem]:
+    site, stock = world.site, world.trial.stock
+    most = min(len(world.trial.stock_items(site)), len(world.trial.stock_bins(site)))
+    if stock.count[1] > most:
+        why = f"there are kinds of items and bins for {most} only"
+        yield ("trial", "stock", "count"), stock.count, why
 
 
 def _waypoints(world: World) -> Iterator[Problem]:

@@ -115,6 +115,10 @@ BAD_WORLDS = {
         lambda d: d["site"]["waypoints"]["dock"].update(pose=[2.1, 6.6, 0.0]),
         r"trial.start.waypoint = 'dock': with its jitter -?0.\d+ m from a shelf",
     ),
+    "more items than kinds": (
+        lambda d: d["trial"]["stock"].update(count=[3, 6]),
+        r"trial.stock.count = .*there are kinds of items and bins for 5 only",
+    ),
     "range upside down": (
         lambda d: d["trial"]["stock"].update(friction=[1.0, 0.6]),
         r"trial.stock.friction = .*the first of \[1.0, 0.6\] must not be above the second",
