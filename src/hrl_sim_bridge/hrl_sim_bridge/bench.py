@@ -53,7 +53,15 @@ class TimedGait:
     def reset(self) -> None:
         self._gait.reset()
 
-    def step(self, *readings: np.ndarray) -> np.ndarray:
+    def step(
+        self,
+        command: np.ndarray,
+        up_in_base: np.ndarray,
+        gyro: np.ndarray,
+        joints: np.ndarray,
+        joint_velocities: np.ndarray,
+    ) -> np.ndarray:
+        readings = (command, up_in_base, gyro, joints, joint_velocities)
         if self.timed:
             start = time.thread_time()
             targets = self._gait.step(*readings)
@@ -155,7 +163,8 @@ def full_ticks(plant: Plant, turns: int) -> list[float]:
     def two_ticks() -> None:
         for tick in range(CAMERA_TICKS):
             plant.step(WALK)
-            plant.scan(), plant.joints(), plant.imu(), plant.odometry()
+            for read in (plant.scan, plant.joints, plant.imu, plant.odometry):
+                read()
             if tick == 0:
                 for name in plant.robot.cameras:
                     plant.image(name)

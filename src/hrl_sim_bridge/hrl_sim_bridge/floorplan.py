@@ -55,11 +55,11 @@ def passable(
     site: Site, others: Iterable[Rectangle], places: np.ndarray, width: float
 ) -> np.ndarray:
     """Which places (n, 2) m a disc `width` [m] across can reach from the first: (n,) bool."""
-    shape = np.ceil(np.array(site.size) / CELL).astype(int)
-    centres = (np.stack(np.indices(shape), axis=-1) + 0.5) * CELL
+    shape = tuple(int(np.ceil(length / CELL)) for length in site.size)
+    centres = (np.moveaxis(np.indices(shape), 0, -1) + 0.5) * CELL
     free = clearance(site, others, centres) >= 0.5 * width
-    regions, _ = ndimage.label(free)
-    cells = np.clip((places / CELL).astype(int), 0, shape - 1)
+    regions = np.asarray(ndimage.label(free)[0])  # type: ignore[index]  # it returns a pair
+    cells = np.clip((places / CELL).astype(int), 0, np.array(shape) - 1)
     found = regions[cells[:, 0], cells[:, 1]]
     return (found == found[0]) & (found > 0)
 

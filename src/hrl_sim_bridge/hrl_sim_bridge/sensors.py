@@ -140,7 +140,8 @@ class OdometryDrift:
         ]
         yaw_true = transform_from_planar(planar_from_transform(map_from_base))
         level_from_base = yaw_true[:3, :3].T @ map_from_base[:3, :3]
-        tilt = rotation_from_rpy(*(noise.angle_white * rng.standard_normal(2)), 0.0)
+        roll, pitch = noise.angle_white * rng.standard_normal(2)
+        tilt = rotation_from_rpy(roll, pitch, 0.0)
         height = map_from_base[2, 3] + noise.position_white * rng.standard_normal()
         odom_from_level = transform_from_planar(planar, height)
         odom_from_base = odom_from_level @ transform_from((0, 0, 0), tilt @ level_from_base)

@@ -170,7 +170,7 @@ def _add_shelf(spec, site: Site, shelf: Shelf, materials: dict[int, str]) -> Non
     body = _body_at(spec, f"shelf/{shelf.name}", shelf.pose)
     d, w, h = shelf.depth, shelf.width, shelf.board_height
     above = shelf.height - h
-    solids = {"base": ((d, w, h), (-d / 2, 0, h / 2))}
+    solids: dict[str, tuple[tuple, tuple]] = {"base": ((d, w, h), (-d / 2, 0, h / 2))}
     if above > 0:
         middle = h + above / 2
         solids["back"] = ((PANEL, w, above), (PANEL / 2 - d, 0, middle))

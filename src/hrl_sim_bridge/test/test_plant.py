@@ -119,7 +119,8 @@ def test_the_same_seed_and_commands_give_the_same_data_bit_for_bit(robot, wareho
         for tick in range(12):
             plant.step(Command(twist=np.array([0.3, 0.0, 0.4]), arm=np.full(6, -0.3)))
             if not sparse and tick % 3 == 0:
-                plant.scan(), plant.truth(), plant.joints(), plant.joints()
+                for read in (plant.scan, plant.truth, plant.joints, plant.joints):
+                    read()
                 plant.image("hand_camera")
         frame = plant.image("camera")
         scan, joints, odometry, imu = plant.scan(), plant.joints(), plant.odometry(), plant.imu()
