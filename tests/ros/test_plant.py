@@ -1,0 +1,267 @@
+"""The plant over ROS: time, lockstep, commands, services."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hrl_core import topics
+from hrl_core.ros.convert import seconds
+from hrl_core.ros.qos import interface, publisher_qos
+from tests.ros.helpers import wait_for
+
+PLANT = "hrl_sim_bridge.bridge_node"
+
+
+def stamp(message) -> float:
+    return seconds(message.header.stamp)
+
+
+@pytest.fixture
+def publish(probe):
+    """publish(topic, message); waits for a subscriber first."""
+    publishers = {}
+
+    def publish(topic, message):
+        if topic.name not in publishers:
+            made = probe.create_publisher(interface(topic.type), topic.name, publisher_qos(topic))
+            publishers[topic.name] = made
+            wait_for(made.get_subscription_count, f"a subscriber of {topic.name}")
+        publishers[topic.name].publish(message)
+
+    yield publish
+    for made in publishers.values():
+        probe.destroy_publisher(made)
+
+
+@pytest.fixture
+def call(probe):
+    """call(service of hrl_core.topics, **request) -> response"""
+    clients = {}
+
+    def call(service, **request):
+        name, kind = service
+        if name not in clients:
+            clients[name] = probe.create_client(interface(kind), name)
+            wait_for(clients[name].service_is_ready, name, 60)
+        future = clients[name].call_async(interface(kind).Request(**request))
+        wait_for(future.done, f"an answer of {name}", 60)
+        return future.result()
+
+    yield call
+    for client in clients.values():
+        probe.destroy_client(client)
+
+
+@pytest.fixture
+def plant(start_node, listen, call):
+    """A paused plant, as fast as it can; and its truth."""
+    truth = listen(topics.PLANT_TRUTH)
+    node = start_node(PLANT, "plant", paused=True, realtime_factor=0.0)
+    call(topics.STEP_PLANT, ticks=1)
+    truth.wait()
+    return node, truth
+
+
+def twist(vx: float, wz: float = 0.0, frame: str = "base_link"):
+    message = interface(topics.CMD_VEL.type)()
+    message.header.frame_id = frame
+    message.twist.linear.x, message.twist.angular.z = vx, wz
+    return message
+
+
+def arm(names, positions, end: float = 0.5):
+    from rclpy.duration import Duration
+    from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+    point = JointTrajectoryPoint(
+        positions=positions, time_from_start=Duration(seconds=end).to_msg()
+    )
+    return JointTrajectory(joint_names=names, points=[point])
+
+
+def test_a_paused_plant_advances_by_the_ticks_that_are_asked_for(plant, call, listen):
+    _, truth = plant
+    clock = listen(topics.CLOCK)
+    start = stamp(truth.messages[-1])
+    answer = call(topics.STEP_PLANT, ticks=3)
+    assert answer.ok and seconds(answer.stamp) == pytest.approx(start + 0.3)
+    truth.wait(lambda m: stamp(m) == seconds(answer.stamp))
+    wait_for(lambda: len(clock.messages) == 3, "the clock")
+    assert np.diff([seconds(m.clock) for m in clock.messages]) == pytest.approx([0.1, 0.1])
+    assert call(topics.PAUSE_PLANT, data=False).success
+    truth.wait(lambda m: stamp(m) > start + 1.0)
+    answer = call(topics.STEP_PLANT, ticks=3)
+    assert not answer.ok and "pause it first" in answer.detail
+
+
+def test_sensors_come_with_one_stamp_at_their_rates_and_frames(plant, call, listen):
+    sensors = [
+        listen(topic)
+        for topic in (topics.SCAN, topics.IMU, topics.JOINT_STATES, topics.ODOMETRY, topics.TF)
+    ]
+    pictures = [
+        listen(kind(name))
+        for name in topics.CAMERAS
+        for kind in (topics.image, topics.depth, topics.camera_info)
+    ]
+    fixed = listen(topics.TF_STATIC)
+    fixed.wait()
+    wait_for(lambda: all(p._subscription.get_publisher_count() for p in pictures), "publishers")
+    end = seconds(call(topics.STEP_PLANT, ticks=4).stamp)
+    for listener in sensors[:-1]:
+        listener.wait(lambda m: stamp(m) == end)
+        stamps = sorted({round(stamp(m), 6) for m in listener.messages})[-4:]
+        assert np.diff(stamps) == pytest.approx([0.1] * 3)
+        assert listener.messages[-1].header.frame_id == listener.topic.frame
+    moving = sensors[-1].wait(lambda m: seconds(m.transforms[0].header.stamp) == end)
+    assert moving.transforms[0].header.frame_id == "odom"
+    assert moving.transforms[0].child_frame_id == "base_link"
+    for listener in pictures:
+        wait_for(lambda listener=listener: len(listener.messages) >= 2, listener.topic.name)
+        assert stamp(listener.messages[-1]) - stamp(listener.messages[-2]) == pytest.approx(0.2)
+        assert listener.messages[-1].header.frame_id == listener.topic.frame
+    children = {t.child_frame_id for m in fixed.messages for t in m.transforms}
+    assert {"lidar_link", "camera_optical_frame"} <= children
+
+
+def test_the_base_walks_as_commanded_and_stands_when_commands_stay_away(plant, call, publish):
+    _, truth = plant
+    start = truth.messages[-1].base.position
+    for _ in range(15):
+        publish(topics.CMD_VEL, twist(0.5))
+        call(topics.STEP_PLANT, ticks=1)
+    walked = truth.messages[-1].base.position
+    assert math.hypot(walked.x - start.x, walked.y - start.y) > 0.3
+    end = seconds(call(topics.STEP_PLANT, ticks=20).stamp)
+    speed = truth.wait(lambda m: stamp(m) == end).velocity.linear
+    assert math.hypot(speed.x, speed.y) < 0.1
+
+
+@pytest.mark.parametrize(
+    "wrong, part",
+    [
+        (twist(float("nan")), "nan"),
+        (twist(0.5, frame="map"), "'map'"),
+    ],
+)
+def test_a_wrong_velocity_is_refused_and_the_robot_stands(plant, call, publish, wrong, part):
+    node, truth = plant
+    for _ in range(5):
+        publish(topics.CMD_VEL, twist(0.5))
+        call(topics.STEP_PLANT, ticks=1)
+    publish(topics.CMD_VEL, wrong)
+    wait_for(lambda: "cmd_vel refused" in node.output, "the refusal")
+    assert part in node.output
+    end = seconds(call(topics.STEP_PLANT, ticks=15).stamp)
+    speed = truth.wait(lambda m: stamp(m) == end).velocity.linear
+    assert math.hypot(speed.x, speed.y) < 0.1
+
+
+def test_the_arm_follows_a_trajectory_and_wrong_ones_are_refused(plant, call, publish, listen):
+    from hrl_core.robot import load_robot
+
+    node, _ = plant
+    robot = load_robot()
+    joints = listen(topics.JOINT_STATES)
+    ready = list(robot.arm.poses["ready"])
+    names = list(robot.arm.joints)
+    publish(topics.ARM, arm(names[::-1], ready[::-1], end=1.5))
+    call(topics.STEP_PLANT, ticks=1)  # so that it has surely come
+    end = seconds(call(topics.STEP_PLANT, ticks=25).stamp)
+    reached = joints.wait(lambda m: stamp(m) == end).position[robot.arm_slice]
+    assert np.allclose(reached, ready, atol=0.05)
+    for wrong, part in (
+        (arm(names[:-1], ready[:-1]), "joint_names"),
+        (arm(names, ready[:-1]), "points[0].positions has 5 values"),
+        (arm(names, [float("inf"), *ready[1:]]), "inf"),
+        (arm(names, ready, end=-1.0), "time_from_start"),
+    ):
+
+        def refused(wrong=wrong, part=part):
+            publish(topics.ARM, wrong)  # again and again: refusals are logged once a second
+            return part in node.output
+
+        wait_for(refused, f"a refusal with {part}")
+
+
+def test_a_reset_gives_the_same_trial_again(plant, call, publish, listen):
+    _, truth = plant
+    runs = []
+    for _ in range(2):
+        truth.messages.clear()
+        answer = call(topics.RESET_PLANT, world="", seed=7, paused=True)
+        assert answer.ok, answer.detail
+        truth.wait(lambda m: stamp(m) == 0.1)
+        for _ in range(8):
+            publish(topics.CMD_VEL, twist(0.4, 0.3))
+            call(topics.STEP_PLANT, ticks=1)
+        truth.wait(lambda m: stamp(m) == pytest.approx(0.9))
+        poses = {round(stamp(m), 6): m.base for m in truth.messages}
+        runs.append([(t, p.position.x, p.position.y, p.orientation.z) for t, p in poses.items()])
+    assert len(runs[0]) == 9 and runs[0] == runs[1]
+    answer = call(topics.RESET_PLANT, world="atlantis", seed=0, paused=True)
+    assert not answer.ok and "'atlantis'" in answer.detail
+
+
+def test_faults_are_injected_and_wrong_ones_refused(plant, call, listen):
+    answer = call(topics.INJECT_FAULT, kind="earthquake")
+    assert not answer.ok and "'earthquake'" in answer.detail and "lidar_outage" in answer.detail
+    answer = call(topics.INJECT_FAULT, kind="camera_outage", target="left_eye")
+    assert not answer.ok and "hand_camera" in answer.detail
+    answer = call(topics.INJECT_FAULT, kind="lidar_outage", duration=-1.0)
+    assert not answer.ok and "duration = -1.0" in answer.detail
+    scan, odometry = listen(topics.SCAN), listen(topics.ODOMETRY)
+    call(topics.STEP_PLANT, ticks=2)
+    scan.wait()
+    assert call(topics.INJECT_FAULT, kind="lidar_outage", start=0.0, duration=0.5).ok
+    call(topics.STEP_PLANT, ticks=1)
+    before = len(scan.messages)
+    end = seconds(call(topics.STEP_PLANT, ticks=3).stamp)
+    odometry.wait(lambda m: stamp(m) == end)
+    assert len(scan.messages) == before
+    end = seconds(call(topics.STEP_PLANT, ticks=3).stamp)
+    scan.wait(lambda m: stamp(m) == end)
+
+
+def test_in_lockstep_it_waits_for_a_node_and_not_for_ever(start_node, listen, publish):
+    from hrl_core.ros.convert import stamp_msg
+    from hrl_msgs.msg import TickDone
+
+    truth = listen(topics.PLANT_TRUTH)
+    node = start_node(
+        PLANT,
+        "plant",
+        lockstep=True,
+        lockstep_nodes="[tester]",
+        realtime_factor=0.0,
+        node_timeout=1.0,
+    )
+
+    def done(tick: float) -> None:
+        publish(topics.TICK_DONE, TickDone(stamp=stamp_msg(tick), node="tester"))
+
+    first = stamp(truth.wait(timeout=60))
+    wait_for(lambda: len(truth.messages) >= 3, "the tick again, as nobody has answered")
+    assert {stamp(m) for m in truth.messages} == {first}
+    done(first)
+    for k in range(1, 4):
+        tick = round(first + 0.1 * k, 6)
+        message = truth.wait(lambda m, tick=tick: stamp(m) == tick)
+        assert message.lockstep_misses == 0
+        assert max(stamp(m) for m in truth.messages) == tick
+        done(tick)
+    message = truth.wait(lambda m: stamp(m) > first + 0.6)  # without any more answers
+    assert message.lockstep_misses == 1
+    assert "['tester'] did not finish tick" in node.output
+
+
+def test_the_realtime_factor_is_kept(start_node, listen):
+    import time
+
+    truth = listen(topics.PLANT_TRUTH)
+    start_node(PLANT, "plant", realtime_factor=0.5)
+    first = stamp(truth.wait(timeout=60))
+    began = time.monotonic()
+    truth.wait(lambda m: stamp(m) >= first + 1.0)
+    assert time.monotonic() - began > 1.7
