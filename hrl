@@ -214,10 +214,18 @@ set_up() {
 installed_ros=
 venv=$root/.venv
 failed=()
-if [ -n "${ROS_DISTRO:-}" ] && python3 -c 'import rclpy' 2>/dev/null; then
-  installed_ros=$ROS_DISTRO
-  venv=$root/.venv-$ROS_DISTRO
-  HRL_PYTHON=${HRL_PYTHON:-python3}
+if [ -n "${ROS_DISTRO:-}" ]; then
+  for candidate in ${HRL_PYTHON:-python3 /usr/bin/python3}; do
+    if "$candidate" -c 'import rclpy' 2>/dev/null; then
+      installed_ros=$ROS_DISTRO
+      venv=$root/.venv-$ROS_DISTRO
+      HRL_PYTHON=$candidate
+      break
+    fi
+  done
+  [ -n "$installed_ros" ] || [ "$command" = doctor ] ||
+    fail "ROS 2 $ROS_DISTRO is sourced, but ${HRL_PYTHON:-neither python3 nor /usr/bin/python3}" \
+      "cannot import its rclpy: name its Python in HRL_PYTHON, or start from a shell without ROS"
 fi
 
 export AMENT_PREFIX_PATH=$venv${AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}
