@@ -96,8 +96,8 @@ def edited(tmp_path, edit) -> str:
 BAD_WORLDS = {
     "unknown key": (lambda d: d["trial"].update(obstacle={}), r"world.yaml:\d+: trial.obstacle"),
     "unknown item": (
-        lambda d: d["trial"]["stock"].update(items=["can", "cna"]),
-        r"world.yaml:\d+: trial.stock.items.1 = 'cna': unknown; known: \['box_small'",
+        lambda d: d["trial"]["stock"].update(items=["can", "teapot"]),
+        r"world.yaml:\d+: trial.stock.items.1 = 'teapot': unknown; known: \['box_small'",
     ),
     "unknown bin": (
         lambda d: d["trial"]["stock"].update(bins=["Z9"]),
@@ -108,8 +108,8 @@ BAD_WORLDS = {
         r"trial.orders.stations.0 = 'moon': unknown",
     ),
     "unknown waypoint": (
-        lambda d: d["trial"]["start"].update(waypoint="dokc"),
-        r"world.yaml:\d+: trial.start.waypoint = 'dokc': unknown; known: \['aisle_east'",
+        lambda d: d["trial"]["start"].update(waypoint="harbour"),
+        r"world.yaml:\d+: trial.start.waypoint = 'harbour': unknown; known: \['aisle_east'",
     ),
     "start inside a shelf": (
         lambda d: d["site"]["waypoints"]["dock"].update(pose=[2.1, 6.6, 0.0]),
@@ -163,7 +163,7 @@ def test_a_bad_world_is_refused_with_place_value_and_what_is_allowed(tmp_path, n
 
 def test_all_errors_of_a_file_come_at_once(tmp_path):
     def edit(data):
-        data["trial"]["stock"].update(items=["cna"], bins=["Z9"])
+        data["trial"]["stock"].update(items=["teapot"], bins=["Z9"])
 
     with pytest.raises(ConfigError) as error:
         load_world(edited(tmp_path, edit))
