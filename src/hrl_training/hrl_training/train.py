@@ -14,6 +14,8 @@ SKILLS = {
     "gait": "hrl_training.envs.gait_training:train",
     "walk": "hrl_training.navigation_training:train_walk",
     "approach": "hrl_training.navigation_training:train_approach",
+    "grasp": "hrl_training.imitation:train_grasp",
+    "place": "hrl_training.imitation:train_place",
 }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
 from hrl_skills.policy import (
     ActionField,
     ActionPart,
@@ -18,8 +20,6 @@ from hrl_skills.policy import (
     save_card,
     save_weights,
 )
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from hrl_training.ppo import PPO, PPOConfig, VectorEnv
 
 CHECKPOINT_EVERY = 20  # updates
@@ -47,6 +47,15 @@ class TrainingRun:
         if self.resume:
             words.append("--resume")
         return " ".join(words)
+
+
+class Trained(Protocol):
+    """What a card tells of a training: PPO and imitation both give it."""
+
+    steps: int
+    seconds: float
+
+    def exported(self) -> dict[str, torch.Tensor]: ...
 
 
 def train_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
@@ -104,7 +113,7 @@ def save_checkpoint(path: Path, ppo: PPO) -> None:
 
 def save_policy(
     run: TrainingRun,
-    ppo: PPO,
+    trained: Trained,
     *,
     observation: tuple[Field, ...],
     action: tuple[ActionField, ...],
@@ -115,7 +124,7 @@ def save_policy(
     version: str = "1.0.0",
 ) -> None:
     """Write weights.pt and a card without figures; the evaluation adds those."""
-    digest = save_weights(run.out, ppo.model.exported())
+    digest = save_weights(run.out, trained.exported())
     card = Card(
         skill=run.skill,
         version=version,
@@ -132,8 +141,8 @@ def save_policy(
         training=Training(
             command=run.command,
             seed=run.seed,
-            steps=ppo.steps,
-            minutes=round(ppo.seconds / 60, 1),
+            steps=trained.steps,
+            minutes=round(trained.seconds / 60, 1),
         ),
         figures=(),
         limits=limits,

@@ -1,0 +1,340 @@
+"""Skill grasp: the named item from its bin into the gripper, lifted and tucked in."""
+
+import numpy as np
+
+from hrl_core.geometry import inverse
+from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.robot import Robot
+from hrl_core.sensed import Sensed
+from hrl_core.site import MARKER_DROP, Site
+from hrl_skills.manipulation import (
+    ACTION,
+    HAND_FIELDS,
+    Hand,
+    ItemEstimate,
+    closing_width,
+    grasp_point,
+    hand_observation,
+    to_yaw_frame,
+    yaw_to_jaws,
+)
+from hrl_skills.manipulator import ManipulationPolicy, Manipulator
+from hrl_skills.policy import Field, load_policy
+from hrl_skills.skill import Command, GoalRejected, GraspGoal, Tick, failed
+
+OBSERVATION = (
+    *(Field(*field) for field in HAND_FIELDS),
+    Field("item_from_tool", 3, "m in the arm's yaw frame, times 5"),
+    Field("item_from_tool_near", 3, "tanh of m times 20"),
+    Field("grasp_from_tool", 3, "m in the arm's yaw frame, times 6"),
+    Field("grasp_from_tool_near", 3, "tanh of m times 40"),
+    Field("item_in_hand", 3, "m in the hand's frame, times 10"),
+    Field(
+        "item_turn",
+        4,
+        "cos and sin of 4 x yaw to the jaws; level share of the jaws' axis; cylinder",
+    ),
+    Field(
+        "item_size", 5, "m, half extents x, y, z and across, along the jaws, from 3 cm, times 50"
+    ),
+    Field(
+        "heights", 4, "m: tool over shelf (x 5, x 20), item over shelf (x 10), top over tool (x 10)"
+    ),
+    Field("held", 1, "1: the gripper is stopped short of closing"),
+)
+MAX_STEPS = 300
+READY_PITCH = 0.9  # rad
+READY_BACK, READY_UP = 0.20, 0.17  # m, the tool before and above the item while it looks
+LIFTED = 0.09  # m, the item's bottom over where it stood
+HELD_TICKS = 3
+REACH_TICKS = 90
+ATTEMPTS = 2
+LOOK_TICKS = 15
+FRESH = 1.0  # s; a detection younger than this is present
+REACHABLE = 0.02  # m, between a grasp point and the nearest that the arm reaches
+CLOSED_EMPTY_TICKS = 5
+
+
+def observe(
+    hand: Hand, item: ItemEstimate, shelf: np.ndarray, held: np.ndarray, last_action: np.ndarray
+) -> np.ndarray:
+    """Policy input (n, d); `shelf` (n,) m: the board's height in base_link; `held` (n,) bool."""
+    to_item = item.position - hand.position
+    to_grasp = grasp_point(item, hand.rotation) - hand.position
+    item_yaw_frame = to_yaw_frame(to_item, hand.yaw)
+    grasp_yaw_frame = to_yaw_frame(to_grasp, hand.yaw)
+    in_hand = np.einsum("nji,nj->ni", hand.rotation, to_item)
+    turn = yaw_to_jaws(item, hand.rotation)
+    level = np.hypot(hand.rotation[:, 0, 2], hand.rotation[:, 1, 2])
+    across = closing_width(item, hand.rotation)
+    along = item.size[:, 0] + item.size[:, 1] - across
+    over_shelf = hand.position[:, 2] - shelf
+    parts = [
+        *hand_observation(hand, last_action),
+        item_yaw_frame * 5.0,
+        np.tanh(item_yaw_frame * 20.0),
+        grasp_yaw_frame * 6.0,
+        np.tanh(grasp_yaw_frame * 40.0),
+        in_hand * 10.0,
+        np.stack(
+            [
+                np.where(item.cylinder, 1.0, np.cos(4 * turn)),
+                np.where(item.cylinder, 0.0, np.sin(4 * turn)),
+                level,
+                item.cylinder,
+            ],
+            axis=1,
+        ),
+        (np.column_stack([item.size, across, along]) - 0.03) * 50.0,
+        np.stack(
+            [
+                (over_shelf - 0.1) * 5.0,
+                np.clip(over_shelf * 20.0, -1.0, 3.0),
+                (item.bottom() - shelf) * 10.0,
+                (item.position[:, 2] + item.size[:, 2] - hand.position[:, 2]) * 10.0,
+            ],
+            axis=1,
+        ),
+        held[:, None],
+    ]
+    return np.clip(np.concatenate(parts, axis=1), -8.0, 8.0).astype(np.float32)
+
+
+class Grasp:
+    """Unfold, look, reach with the learned policy, tuck in; on failure fold up again."""
+
+    name = "grasp"
+    max_steps = MAX_STEPS
+
+    def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
+        self._site = site
+        self._policy = policy or load_policy("grasp", OBSERVATION, ACTION)
+        self._arm = Manipulator(robot)
+
+    def start(self, goal: GraspGoal, sensed: Sensed) -> None:
+        """Accepts an item of the catalogue in a bin of the site, with an empty gripper."""
+        item = self._site.item(goal.item) if goal.item in self._site.items else None
+        if item is None:
+            known = sorted(self._site.items)
+            raise GoalRejected(Code.GOAL_INVALID, f"item {goal.item!r}; allowed are {known}")
+        if goal.bin not in self._site.bins:
+            known = sorted(self._site.bins)
+            raise GoalRejected(Code.GOAL_INVALID, f"bin {goal.bin!r}; allowed are {known}")
+        self._goal, self._item = goal, item
+        self._arm.start(sensed)
+        if self._arm.holding:
+            raise GoalRejected(Code.NOT_READY, "the gripper holds something; put it down first")
+        self._phase, self._ticks, self._attempt = "unfold", 0, 0
+        self._odom_from_item: np.ndarray | None = None
+        self._failure: Outcome | None = None
+
+    def stop(self) -> Command:
+        return self._arm.halt()
+
+    def tick(self, sensed: Sensed) -> Tick:
+        self._arm.sense(sensed)
+        self._ticks += 1
+        return getattr(self, f"_{self._phase}")(sensed)
+
+    def _unfold(self, sensed: Sensed) -> Tick:
+        self._look_for_item(sensed)
+        arrived = self._arm.go_to_joints(self._ready_joints(sensed), gripper=-1.0)
+        if arrived:
+            self._enter("look")
+            self._looking_since = sensed.stamp
+        return self._step(0.1)
+
+    def _look(self, sensed: Sensed) -> Tick:
+        seen = self._look_for_item(sensed)
+        self._arm.go_to_joints(self._ready_joints(sensed), gripper=-1.0)
+        if seen is not None and seen > self._looking_since - FRESH:
+            estimate = self._estimate(sensed)
+            # Whether the arm gets there with the hand as steep as it is used.
+            hand = self._arm.hand
+            point = grasp_point(estimate, hand.rotation)
+            pose = np.column_stack([point, np.full(1, 0.7), np.full(1, 1.57)])
+            short = float(self._arm.kinematics.residual(pose)[0])
+            if short > REACHABLE:
+                where = np.round(estimate.position[0], 3).tolist()
+                return self._give_up(
+                    Code.ITEM_OUT_OF_REACH,
+                    f"{self._goal.item} at {where} m in base_link is {short:.3f} m out of reach, "
+                    f"limit {REACHABLE} m",
+                )
+            self._shelf_in_odom = self._board_height(sensed, estimate)
+            self._enter("reach")
+            self._arm.begin_policy()
+            self._held_ticks = self._empty_ticks = 0
+            self._tool_from_item: np.ndarray | None = None
+        elif self._ticks > LOOK_TICKS:
+            age = "never seen" if seen is None else f"seen {sensed.stamp - seen:.1f} s ago"
+            return self._give_up(
+                Code.ITEM_NOT_FOUND,
+                f"{self._goal.item} is not in {self._goal.bin}: {age}, limit {FRESH} s",
+            )
+        return self._step(0.2)
+
+    def _reach(self, sensed: Sensed) -> Tick:
+        arm = self._arm
+        held = bool(arm.held[0])
+        if held and self._tool_from_item is None:
+            # From here on the item moves with the hand; markers in the jaws are half hidden.
+            self._tool_from_item = inverse(arm.odom_from_tool) @ self._odom_from_item
+        if not held and self._tool_from_item is None:
+            self._look_for_item(sensed, keep_when_near=True)
+        elif held:
+            self._odom_from_item = arm.odom_from_tool @ self._tool_from_item
+        estimate = self._estimate(sensed)
+        shelf = np.array([self._shelf_in_odom - sensed.odometry.odom_from_base[2, 3]])
+        lifted = float(estimate.bottom()[0] - shelf[0])
+        self._held_ticks = self._held_ticks + 1 if held and lifted > LIFTED else 0
+        closed = arm.hand.gripper_command[0] > -0.05 and arm.hand.gripper[0] > -0.1
+        self._empty_ticks = self._empty_ticks + 1 if closed else 0
+        if self._held_ticks >= HELD_TICKS:
+            self._enter("retract")
+            return self._step(0.7)
+        if self._empty_ticks >= CLOSED_EMPTY_TICKS or self._ticks > REACH_TICKS:
+            self._attempt += 1
+            if self._attempt >= ATTEMPTS:
+                why = "closed on nothing" if closed else f"not lifted in {REACH_TICKS} steps"
+                return self._give_up(
+                    Code.NOT_HELD,
+                    f"{why} in attempt {self._attempt} of {ATTEMPTS}; "
+                    f"gripper at {arm.hand.gripper[0]:.2f} rad, held below -0.12 rad",
+                )
+            self._enter("again")
+            return self._step(0.2)
+        observation = observe(arm.hand, estimate, shelf, arm.held, arm.last_action)
+        arm.act(self._policy(observation))
+        return self._step(0.3, float(np.linalg.norm(estimate.position[0] - arm.hand.position[0])))
+
+    def _again(self, sensed: Sensed) -> Tick:
+        """Up, open and look anew."""
+        self._look_for_item(sensed)
+        if self._arm.go_to_joints(self._ready_joints(sensed), gripper=-1.0):
+            self._enter("look")
+            self._looking_since = sensed.stamp
+        return self._step(0.2)
+
+    def _retract(self, sensed: Sensed) -> Tick:
+        if not self._arm.keeps and self._ticks > 2:
+            return self._dropped()
+        if self._arm.withdraw():
+            self._enter("tuck")
+        return self._step(0.8)
+
+    def _tuck(self, sensed: Sensed) -> Tick:
+        if not self._arm.keeps and self._ticks > 2:
+            return self._dropped()
+        if self._arm.go_to_joints(self._arm.pose("carry")):
+            self._enter("verify")
+        return self._step(0.9)
+
+    def _verify(self, sensed: Sensed) -> Tick:
+        """Opening and effort say that something is held; a fresh sight in the bin says it is not."""
+        if self._ticks < 5:
+            self._arm.hold()
+            return self._step(0.95)
+        arm = self._arm
+        opening, effort = float(arm.hand.gripper[0]), float(arm.hand.effort[0])
+        held = bool(arm.keeps)
+        detection = sensed.detections.get(self._goal.item)
+        left_behind = False
+        if detection is not None and sensed.stamp - detection.stamp < FRESH:
+            away = detection.odom_from_object[:3, 3] - arm.odom_from_tool[:3, 3]
+            left_behind = bool(np.linalg.norm(away) > 0.3)
+        evidence = {
+            "gripper_rad": opening,
+            "gripper_effort_nm": effort,
+            "seen_elsewhere": float(left_behind),
+        }
+        sentence = (
+            f"gripper stopped at {opening:.2f} rad with {effort:.1f} N m (held: below -0.12 rad "
+            f"and above 3 N m); {'still' if left_behind else 'not'} seen in the bin"
+        )
+        if held and not left_behind:
+            outcome = Outcome(
+                Code.SUCCEEDED, sentence, Verdict(True, sentence, evidence), self._tool_from_item
+            )
+            return Tick(arm.halt(), "done", 1.0, 0.0, outcome)
+        return self._give_up(Code.NOT_HELD, sentence, **evidence)
+
+    def _fold(self, sensed: Sensed) -> Tick:
+        """Back to a safe pose after a failure, then report it."""
+        arm = self._arm
+        if self._ticks < 4:
+            arm.hold(gripper=-1.0)
+        elif not self._withdrawn:
+            self._withdrawn = arm.withdraw(gripper=-1.0)
+        elif arm.go_to_joints(arm.pose("stow"), gripper=1.0):
+            assert self._failure is not None
+            return Tick(arm.halt(), "failed", 0.0, 0.0, self._failure)
+        return self._step(0.0)
+
+    def _dropped(self) -> Tick:
+        opening = float(self._arm.hand.gripper[0])
+        return self._give_up(
+            Code.DROPPED, f"{self._goal.item} left the jaws; gripper at {opening:.2f} rad"
+        )
+
+    def _give_up(self, code: Code, detail: str, **evidence: float) -> Tick:
+        self._failure = failed(code, detail, **evidence)
+        self._withdrawn = False
+        self._enter("fold")
+        self._arm.hold()
+        return self._step(0.0)
+
+    def _enter(self, phase: str) -> None:
+        self._phase, self._ticks = phase, 0
+
+    def _step(self, progress: float, error: float = 0.0) -> Tick:
+        return Tick(self._arm.command(), self._phase, progress, error)
+
+    def _look_for_item(self, sensed: Sensed, keep_when_near: bool = False) -> float | None:
+        """Take over the item's detection; returns when it was last seen [s], None if never.
+
+        Near the hand the finger hides half of a label: then the last good sight is kept.
+        """
+        detection = sensed.detections.get(self._goal.item)
+        if detection is None:
+            return None
+        if keep_when_near and self._odom_from_item is not None:
+            away = self._odom_from_item[:3, 3] - self._arm.odom_from_tool[:3, 3]
+            if np.linalg.norm(away) < 0.10:
+                return detection.stamp
+        self._odom_from_item = detection.odom_from_object
+        return detection.stamp
+
+    def _estimate(self, sensed: Sensed) -> ItemEstimate:
+        """The item in base_link, now."""
+        base_from_item = inverse(sensed.odometry.odom_from_base) @ self._odom_from_item
+        return item_estimate(base_from_item, self._item.size, self._item.shape)
+
+    def _ready_joints(self, sensed: Sensed) -> np.ndarray:
+        """Joints (6,) that hold the hand before and above the item, or its bin if it is not seen."""
+        base_from_odom = inverse(sensed.odometry.odom_from_base)
+        if self._odom_from_item is not None:
+            x, y, z = (base_from_odom @ self._odom_from_item)[:3, 3]
+            top = z + 0.5 * self._item.size[2]
+        else:
+            detection = sensed.detections.get(self._goal.bin)
+            if detection is None:
+                return np.array(self._arm.pose("ready"))
+            x, y, z = (base_from_odom @ detection.odom_from_object)[:3, 3]
+            x, top = x + 0.11, z + MARKER_DROP + self._item.size[2]
+        hand = np.array([[min(x - READY_BACK, 0.66), y, top + READY_UP, READY_PITCH, 1.57]])
+        return self._arm.kinematics.inverse(hand)[0]
+
+    def _board_height(self, sensed: Sensed, estimate: ItemEstimate) -> float:
+        """Height [m] of the board in odom: the item's lowest point."""
+        return float(estimate.bottom()[0] + sensed.odometry.odom_from_base[2, 3])
+
+
+def item_estimate(base_from_item: np.ndarray, size, shape: str) -> ItemEstimate:
+    """Estimate of one item from its transform (4, 4) and the catalogue's full extents (3,) m."""
+    return ItemEstimate(
+        position=base_from_item[None, :3, 3],
+        rotation=base_from_item[None, :3, :3],
+        size=0.5 * np.array([size]),
+        cylinder=np.array([shape == "cylinder"]),
+    )

@@ -1,0 +1,151 @@
+"""What grasp and place share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrl_skills.policy import ActionField
+
+ACTION = (
+    ActionField("hand_x", "2.5 cm per tick, along the arm's yaw"),
+    ActionField("hand_y", "2.5 cm per tick, to the left of it"),
+    ActionField("hand_z", "2.5 cm per tick, up"),
+    ActionField("pitch", "0.1 rad per tick, down"),
+    ActionField("roll", "0.25 rad per tick"),
+    ActionField("gripper", "-1 open, 1 closed"),
+)
+STEP = np.array([0.025, 0.025, 0.025, 0.1, 0.25])
+GRIPPER_SLEW = 0.3
+LEAD = 0.07
+HAND_LOW = np.array([0.35, -0.6, -0.35, 0.0, 0.0])
+HAND_HIGH = np.array([1.1, 0.6, 0.8, 1.6, 2.8])
+CENTRE = np.array([0.0, -1.2, 1.8, 0.0, 0.6, 1.57])
+JAW = 0.024
+CLEARANCE = 0.015
+GRIP_EFFORT = 3.0
+GRIP_OPENING = 0.12
+
+
+@dataclass
+class Hand:
+    joints: np.ndarray
+    gripper: np.ndarray
+    effort: np.ndarray
+    command: np.ndarray
+    gripper_command: np.ndarray
+    position: np.ndarray
+    rotation: np.ndarray
+
+    @property
+    def yaw(self):
+        return self.joints[:, 0]
+
+    @property
+    def pitch(self):
+        return self.joints[:, 1] + self.joints[:, 2] + self.joints[:, 4]
+
+
+@dataclass
+class ItemEstimate:
+    position: np.ndarray
+    rotation: np.ndarray
+    size: np.ndarray
+    cylinder: np.ndarray
+
+    def bottom(self):
+        down = np.abs(self.rotation[:, 2])
+        box = (down * self.size).sum(1)
+        tilt = np.sqrt(np.maximum(0.0, 1 - down[:, 2] ** 2))
+        cylinder = down[:, 2] * self.size[:, 2] + tilt * self.size[:, 0]
+        return self.position[:, 2] - np.where(self.cylinder, cylinder, box)
+
+
+class GripSensor:
+    def __init__(self, count: int):
+        self._last = np.zeros(count)
+        self._ticks = np.zeros(count, int)
+
+    def reset(self, rows, gripper, held=False):
+        self._last[rows] = gripper[rows]
+        self._ticks[rows] = 2 if held else 0
+
+    def update(self, gripper, effort):
+        still = np.abs(gripper - self._last) < 0.03
+        pressing = (effort > GRIP_EFFORT) & (gripper < -GRIP_OPENING)
+        self._ticks = np.where(still & pressing, self._ticks + 1, 0)
+        self._last = gripper.copy()
+        return self._ticks >= 2
+
+
+def to_yaw_frame(vector, yaw):
+    c, s = np.cos(yaw), np.sin(yaw)
+    x, y, z = vector.T
+    return np.stack([c * x + s * y, -s * x + c * y, z], axis=1)
+
+
+def from_yaw_frame(vector, yaw):
+    return to_yaw_frame(vector, -yaw)
+
+
+def apply_action(hand, action):
+    action = np.clip(action, -1.0, 1.0)
+    command = hand.command + np.concatenate(
+        [from_yaw_frame(action[:, :3] * STEP[:3], hand.yaw), action[:, 3:5] * STEP[3:]], axis=1
+    )
+    lead = command[:, :3] - hand.position
+    length = np.linalg.norm(lead, axis=1, keepdims=True)
+    command[:, :3] = hand.position + lead * np.minimum(1.0, LEAD / np.maximum(length, 1e-6))
+    command = np.clip(command, HAND_LOW, HAND_HIGH)
+    wanted = -0.785 * (1.0 - action[:, 5])
+    gripper = np.clip(
+        wanted, hand.gripper_command - GRIPPER_SLEW, hand.gripper_command + GRIPPER_SLEW
+    )
+    return command, gripper
+
+
+def closing_width(item, rotation):
+    axis = np.einsum("nji,nj->ni", item.rotation, rotation[:, :, 2])
+    box = np.abs(axis[:, 0]) * item.size[:, 0] + np.abs(axis[:, 1]) * item.size[:, 1]
+    return np.where(item.cylinder, item.size[:, 0], np.minimum(box, item.size[:, :2].max(1)))
+
+
+def grasp_point(item, rotation):
+    width = closing_width(item, rotation)
+    height = item.size[:, 2]
+    depth = np.clip(np.minimum(0.066 - width, 2 * height - 0.047), 0.012, 0.045)
+    point = item.position.copy()
+    point[:, 2] += height - depth
+    return point - rotation[:, :, 2] * (width + CLEARANCE - JAW)[:, None]
+
+
+def yaw_to_jaws(item, rotation):
+    item_yaw = np.arctan2(item.rotation[:, 1, 0], item.rotation[:, 0, 0])
+    jaws_yaw = np.arctan2(rotation[:, 1, 2], rotation[:, 0, 2])
+    return item_yaw - jaws_yaw
+
+
+def hand_observation(hand, last_action):
+    return [
+        hand.joints - CENTRE,
+        (hand.gripper + 0.8)[:, None],
+        (hand.gripper_command + 0.8)[:, None],
+        (hand.effort / 5.0)[:, None],
+        (hand.command[:, :3] - hand.position) * 10.0,
+        (hand.position - np.array([0.75, 0.0, 0.2])) * 3.0,
+        (hand.pitch - 1.0)[:, None],
+        (hand.joints[:, 5] - 1.57)[:, None],
+        last_action,
+    ]
+
+
+HAND_FIELDS = (
+    ("joints", 6, "rad, from the middle of their use"),
+    ("gripper", 1, "rad, plus 0.8"),
+    ("gripper_command", 1, "rad, plus 0.8"),
+    ("gripper_effort", 1, "N m, divided by 5"),
+    ("lead", 3, "m, commanded minus measured tool in base_link, times 10"),
+    ("tool", 3, "m in base_link, from (0.75, 0, 0.2), times 3"),
+    ("pitch", 1, "rad, minus 1"),
+    ("roll", 1, "rad, minus 1.57"),
+    ("last_action", 6, "share of the step"),
+)

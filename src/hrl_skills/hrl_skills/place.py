@@ -1,0 +1,282 @@
+"""Skill place: the held item onto a station's surface, upright; then the arm folds up."""
+
+import numpy as np
+
+from hrl_core.geometry import inverse, transform_from, yaw_of
+from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.robot import Robot
+from hrl_core.sensed import Sensed
+from hrl_core.site import MARKER_DROP, Site
+from hrl_skills.grasp import item_estimate
+from hrl_skills.manipulation import (
+    ACTION,
+    HAND_FIELDS,
+    Hand,
+    ItemEstimate,
+    hand_observation,
+    to_yaw_frame,
+)
+from hrl_skills.manipulator import CLEAR_X, ManipulationPolicy, Manipulator
+from hrl_skills.policy import Field, load_policy
+from hrl_skills.skill import Command, GoalRejected, PlaceGoal, Tick, failed
+
+OBSERVATION = (
+    *(Field(*field) for field in HAND_FIELDS),
+    Field("target_from_item", 3, "m in the arm's yaw frame, times 5"),
+    Field("target_from_item_near", 3, "tanh of m times 20"),
+    Field("item_from_tool", 3, "m in the arm's yaw frame, times 10"),
+    Field("item_up", 3, "the item's z axis in base_link"),
+    Field("item_size", 3, "m, half extents, from 3 cm, times 50"),
+    Field("height", 2, "m, the item's bottom over the surface, times 10 and, clipped, 40"),
+    Field("held", 1, "1: the gripper is stopped short of closing"),
+)
+MAX_STEPS = 250
+TARGET_SETBACK = 0.2  # m, a station's target point behind its front edge
+OVER = 0.07  # m, the item's bottom over the surface when the policy takes over
+LOWER_TICKS = 80
+RETREATED = 0.12  # m, tool from the released item's centre
+TOLERANCE = 0.05  # m
+UPRIGHT = 0.94  # cosine of the tilt
+FRESH = 1.5  # s; a detection of the station younger than this is present
+VERIFY_TICKS = 25
+REACHABLE = 0.03  # m
+NOMINAL_PITCH = 1.1  # rad, of a hand whose grasp was not measured
+NOMINAL_DEPTH = 0.03  # m, tool below the item's top then
+
+
+def observe(
+    hand: Hand,
+    item: ItemEstimate,
+    target: np.ndarray,
+    held: np.ndarray,
+    last_action: np.ndarray,
+) -> np.ndarray:
+    """Policy input (n, d); `target` (n, 3) m: where the item's centre belongs, in base_link."""
+    to_target = to_yaw_frame(target - item.position, hand.yaw)
+    surface = target[:, 2] - item.size[:, 2]
+    height = item.bottom() - surface
+    parts = [
+        *hand_observation(hand, last_action),
+        to_target * 5.0,
+        np.tanh(to_target * 20.0),
+        to_yaw_frame(item.position - hand.position, hand.yaw) * 10.0,
+        item.rotation[:, :, 2],
+        (item.size - 0.03) * 50.0,
+        np.stack([height * 10.0, np.clip(height * 40.0, -1.0, 3.0)], axis=1),
+        held[:, None],
+    ]
+    return np.clip(np.concatenate(parts, axis=1), -8.0, 8.0).astype(np.float32)
+
+
+class Place:
+    """Reach over the station, lower and let go with the learned policy, fold up, look."""
+
+    name = "place"
+    max_steps = MAX_STEPS
+
+    def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
+        self._site = site
+        self._policy = policy or load_policy("place", OBSERVATION, ACTION)
+        self._arm = Manipulator(robot)
+
+    def start(self, goal: PlaceGoal, sensed: Sensed) -> None:
+        """Accepts a known station and item while the gripper holds something."""
+        stations = {station.name: station for station in self._site.stations}
+        if goal.station not in stations:
+            raise GoalRejected(
+                Code.GOAL_INVALID, f"station {goal.station!r}; allowed are {sorted(stations)}"
+            )
+        if goal.item not in self._site.items:
+            raise GoalRejected(
+                Code.GOAL_INVALID, f"item {goal.item!r}; allowed are {sorted(self._site.items)}"
+            )
+        station = stations[goal.station]
+        offset = np.asarray(goal.offset, float)
+        room = np.array([TARGET_SETBACK, 0.5 * station.width]) - 0.05
+        if offset.shape != (2,) or not (np.abs(offset) <= room).all():
+            raise GoalRejected(
+                Code.GOAL_INVALID,
+                f"offset {offset.tolist()} m; allowed are two numbers within +-{room.tolist()} m",
+            )
+        self._arm.start(sensed)
+        if not self._arm.holding:
+            raise GoalRejected(
+                Code.NOTHING_HELD,
+                f"the gripper holds nothing: at {self._arm.hand.gripper[0]:.2f} rad, "
+                "held below -0.12 rad and above 1 N m",
+            )
+        self._goal, self._item = goal, self._site.item(goal.item)
+        self._tool_from_item = goal.item_in_hand
+        if self._tool_from_item is None:
+            self._tool_from_item = nominal_grasp(self._item.size)
+        self._phase, self._ticks = "reach_over", 0
+        self._odom_from_face: np.ndarray | None = None
+        self._odom_from_item: np.ndarray | None = None
+        self._released_at: float | None = None
+        self._failure: Outcome | None = None
+        self._raised = self._withdrawn = False
+
+    def stop(self) -> Command:
+        return self._arm.halt()
+
+    def tick(self, sensed: Sensed) -> Tick:
+        self._arm.sense(sensed)
+        self._ticks += 1
+        return getattr(self, f"_{self._phase}")(sensed)
+
+    def _reach_over(self, sensed: Sensed) -> Tick:
+        """Raise the hand in front of the body, then forward over the target."""
+        detection = sensed.detections.get(self._goal.station)
+        if detection is not None and sensed.stamp - detection.stamp < FRESH:
+            self._odom_from_face = detection.odom_from_object
+        if self._odom_from_face is None:
+            if self._ticks > 15:
+                return self._give_up(
+                    Code.SURFACE_NOT_FOUND,
+                    f"the marker of {self._goal.station} was not seen for {0.1 * self._ticks:.1f} s",
+                )
+            self._arm.hold()
+            return self._step(0.0)
+        if not self._arm.keeps and self._ticks > 2:
+            return self._lost()
+        over = self._hand_over_target(sensed)
+        short = float(self._arm.kinematics.residual(over[None])[0])
+        if short > REACHABLE:
+            return self._give_up(
+                Code.SURFACE_OUT_OF_REACH,
+                f"the target on {self._goal.station} is {short:.3f} m out of reach, "
+                f"limit {REACHABLE} m",
+            )
+        if not self._raised:
+            before = over.copy()
+            before[:2] = CLEAR_X, over[1] * CLEAR_X / over[0]
+            self._raised = self._arm.go_to_joints(self._arm.kinematics.inverse(before[None])[0])
+        elif self._arm.go_to_hand(over):
+            self._enter("lower")
+            self._arm.begin_policy()
+        return self._step(0.2)
+
+    def _lower(self, sensed: Sensed) -> Tick:
+        arm = self._arm
+        if self._released_at is None:
+            self._odom_from_item = arm.odom_from_tool @ self._tool_from_item
+            if not arm.held[0]:
+                self._released_at = sensed.stamp
+        base_from_odom = inverse(sensed.odometry.odom_from_base)
+        item = item_estimate(base_from_odom @ self._odom_from_item, *self._shape)
+        target = self._target_in_base(sensed)
+        error = float(np.linalg.norm((target - item.position)[0, :2]))
+        away = float(np.linalg.norm(item.position[0] - arm.hand.position[0]))
+        if self._released_at is not None and away > RETREATED:
+            self._enter("fold")
+            return self._step(0.8, error)
+        if self._ticks > LOWER_TICKS:
+            if self._released_at is not None:
+                self._enter("fold")
+                return self._step(0.8, error)
+            return self._give_up(
+                Code.PLACED_OFF_TARGET,
+                f"not released after {LOWER_TICKS} steps, {error:.3f} m from the target",
+            )
+        observation = observe(arm.hand, item, target, arm.held, arm.last_action)
+        arm.act(self._policy(observation))
+        return self._step(0.5, error)
+
+    def _fold(self, sensed: Sensed) -> Tick:
+        arm = self._arm
+        if not self._withdrawn:
+            self._withdrawn = arm.withdraw(gripper=None if self._failure else -1.0)
+        elif self._failure is not None:
+            if arm.go_to_joints(arm.pose("carry")):
+                return Tick(arm.halt(), "failed", 0.0, 0.0, self._failure)
+        elif arm.go_to_joints(arm.pose("stow"), gripper=1.0):
+            self._enter("verify")
+        return self._step(0.9)
+
+    def _verify(self, sensed: Sensed) -> Tick:
+        """Judge by a sight of the item that is younger than the release, seen from the stow pose."""
+        self._arm.hold(gripper=1.0)
+        detection = sensed.detections.get(self._goal.item)
+        fresh = detection is not None and detection.stamp > sensed.stamp - 0.1 * self._ticks + 0.05
+        if (not fresh and self._ticks < VERIFY_TICKS) or self._ticks < 6:
+            return self._step(0.95)
+        opening = float(self._arm.hand.gripper[0])
+        evidence = {"gripper_rad": opening}
+        if not fresh:
+            detail = f"{self._goal.item} is not seen on {self._goal.station} after its release"
+            return self._end(failed(Code.LOST_WHILE_PLACING, detail, **evidence))
+        face_from_item = inverse(self._odom_from_face) @ detection.odom_from_object
+        error = float(np.linalg.norm(face_from_item[:2, 3] - self._target_in_face()[:2]))
+        upright = float(detection.odom_from_object[2, 2])
+        height = float(face_from_item[2, 3] - self._target_in_face()[2])
+        evidence |= {"placement_error_m": error, "upright_cos": upright, "height_error_m": height}
+        sentence = (
+            f"{self._goal.item} seen {error:.3f} m from its target (limit {TOLERANCE} m), "
+            f"{height:+.3f} m high, upright {upright:.2f} (limit {UPRIGHT})"
+        )
+        if error > TOLERANCE or upright < UPRIGHT or abs(height) > 0.04:
+            return self._end(failed(Code.PLACED_OFF_TARGET, sentence, **evidence))
+        verdict = Verdict(True, sentence, evidence)
+        return self._end(Outcome(Code.SUCCEEDED, sentence, verdict, face_from_item))
+
+    @property
+    def _shape(self):
+        return self._item.size, self._item.shape
+
+    def _target_in_face(self) -> np.ndarray:
+        """Where (3,) m the item's centre belongs in the station's frame."""
+        x, y = self._goal.offset
+        return np.array([x - TARGET_SETBACK, y, MARKER_DROP + 0.5 * self._item.size[2]])
+
+    def _target_in_base(self, sensed: Sensed) -> np.ndarray:
+        """The same (1, 3) in base_link; heights along the vertical, whatever the marker's tilt."""
+        yaw = yaw_of(self._odom_from_face)
+        x, y, z = self._target_in_face()
+        c, s = np.cos(yaw), np.sin(yaw)
+        point = self._odom_from_face[:3, 3] + np.array([c * x - s * y, s * x + c * y, z])
+        return (inverse(sensed.odometry.odom_from_base) @ np.array([*point, 1.0]))[None, :3]
+
+    def _hand_over_target(self, sensed: Sensed) -> np.ndarray:
+        """Hand pose (5,) with the item upright, OVER its target."""
+        target = self._target_in_base(sensed)[0] + np.array([0, 0, OVER])
+        up_in_hand = self._tool_from_item[:3, 2]
+        pitch = float(np.arcsin(np.clip(-up_in_hand[0], -1, 1)))
+        roll = float(np.arctan2(up_in_hand[1], up_in_hand[2]))
+        item_in_hand = self._tool_from_item[:3, 3]
+        hand = np.array([*target, pitch, roll])
+        for _ in range(3):  # the arm's yaw follows from where the hand is
+            joints = self._arm.kinematics.inverse(hand[None])
+            _, rotation = self._arm.kinematics.forward(joints)
+            hand[:3] = target - rotation[0] @ item_in_hand
+        return hand
+
+    def _lost(self) -> Tick:
+        opening = float(self._arm.hand.gripper[0])
+        return self._give_up(
+            Code.LOST_WHILE_PLACING,
+            f"{self._goal.item} left the jaws; gripper at {opening:.2f} rad",
+        )
+
+    def _give_up(self, code: Code, detail: str) -> Tick:
+        self._failure = failed(code, detail)
+        self._withdrawn = False
+        self._enter("fold")
+        self._arm.hold()
+        return self._step(0.0)
+
+    def _end(self, outcome: Outcome) -> Tick:
+        return Tick(self._arm.halt(), "done", float(outcome.succeeded), 0.0, outcome)
+
+    def _enter(self, phase: str) -> None:
+        self._phase, self._ticks = phase, 0
+
+    def _step(self, progress: float, error: float = 0.0) -> Tick:
+        return Tick(self._arm.command(), self._phase, progress, error)
+
+
+def nominal_grasp(size) -> np.ndarray:
+    """Item in the tool frame (4, 4) where no grasp was measured: held near its top, hand pitched."""
+    up_in_hand = np.array([-np.sin(NOMINAL_PITCH), np.cos(NOMINAL_PITCH), 0.0])  # roll 90 degrees
+    x = np.array([0.0, 0.0, 1.0])
+    rotation = np.stack([x, np.cross(up_in_hand, x), up_in_hand], axis=1)
+    return transform_from(-up_in_hand * (0.5 * size[2] - NOMINAL_DEPTH), rotation)

@@ -1,0 +1,420 @@
+"""Grasp and place for many robots at once, at 10 Hz, with what the skills see and do.
+
+Observation and action: those of hrl_skills.grasp and hrl_skills.place, built by their functions.
+Starting state: grasp: hand open near the ready pose; place: an item held by an earlier grasp,
+a few centimetres above its target. Episode end: success, failure, or `STEPS` ticks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from mjbatch import Batch
+
+from hrl_core.geometry import wrap_angle
+from hrl_core.robot import Robot, load_robot
+from hrl_skills import grasp, place
+from hrl_skills.arm import ArmKinematics
+from hrl_skills.manipulation import GripSensor, Hand, ItemEstimate, apply_action
+from hrl_training.envs.manipulation_model import TIMESTEP, manipulation_model
+
+STEPS = 90
+PIECES = 5  # joint targets are interpolated over the tick in as many pieces
+SUBSTEPS = round(0.1 / TIMESTEP) // PIECES
+SHELF_FORCE_LIMIT = 60.0  # N
+BANK_KEYS = ("qpos", "command", "gripper", "size", "cylinder", "mass", "friction", "base")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the episodes (n,) that ended in this tick went."""
+
+    success: np.ndarray
+    failure: np.ndarray
+    timeout: np.ndarray
+
+    @property
+    def any(self) -> np.ndarray:
+        return self.success | self.failure | self.timeout
+
+
+class ManipulationEnv:
+    """`count` arms; `task` is "grasp" or "place" (which needs a bank of held items)."""
+
+    def __init__(self, task: str, count: int, seed: int, bank: dict | None = None, near=0.3):
+        self.task, self.count, self.bank, self.near = task, count, bank, near
+        self.robot: Robot = load_robot()
+        self.rng = np.random.default_rng(seed)
+        self.kinematics = ArmKinematics(self.robot.arm)
+        model = manipulation_model(self.robot)
+        self.batch = batch = Batch(model, count, 1)
+        self.qpos, self.qvel, self.ctrl = batch.bind("qpos"), batch.bind("qvel"), batch.bind("ctrl")
+        self._effort, self._sensors = batch.bind("actuator_force"), batch.bind("sensordata")
+        self._body_pos, self._body_quat = batch.expand("body_pos"), batch.expand("body_quat")
+        self._mass, self._inertia = batch.expand("body_mass"), batch.expand("body_inertia")
+        self._size, self._friction = batch.expand("geom_size"), batch.expand("geom_friction")
+        self._contype = batch.expand("geom_contype")
+        self._conaffinity = batch.expand("geom_conaffinity")
+        joints = [*self.robot.arm.joints, self.robot.arm.gripper_joint]
+        self._arm_qpos = [model.joint(name).qposadr[0] for name in joints]
+        self._item_qpos = model.joint("item").qposadr[0]
+        self._item_qvel = model.joint("item").dofadr[0]
+        self._bodies = {name: model.body(name).id for name in ("shelf", "panels", "item", "body")}
+        self._geoms = {name: model.geom(name).id for name in ("box", "cylinder")}
+        self._address = {model.sensor(k).name: model.sensor(k).adr[0] for k in range(model.nsensor)}
+
+        def zeros(*shape, dtype=float):
+            return np.zeros((count, *shape), dtype)
+
+        self.size, self.cylinder = zeros(3), zeros(dtype=bool)
+        self.mass, self.friction = zeros(), zeros()
+        self.board = zeros()  # m, height in the world
+        self.base = zeros(6)  # x, y, z m, roll, pitch, yaw rad: where the gait holds the base
+        self.sway, self.base_now = zeros(6), zeros(6)
+        self.bias, self.yaw_bias = zeros(3), zeros()
+        self.command, self.gripper_command = zeros(5), zeros()
+        self.last_action, self.ticks = zeros(6), zeros(dtype=int)
+        self.item_start, self.target = zeros(3), zeros(3)
+        self.good_ticks, self.free_ticks = zeros(dtype=int), zeros(dtype=int)
+        self.grip, self.held = GripSensor(count), zeros(dtype=bool)
+        self.was_held = zeros(dtype=bool)
+        self.tool_from_item = zeros(4, 4)  # of the estimate, from the moment it is held
+        self.kept = zeros(4, 4)  # world_from_item of the estimate once it is put down or unseen
+        self.reset(np.ones(count, bool))
+
+    # What the robot has
+
+    def base_rotation(self) -> np.ndarray:
+        """Rotation (n, 3, 3) of base_link in the world, for the small angles of a standing robot."""
+        roll, pitch, yaw = self.base_now[:, 3:].T
+        return _rotation(roll, pitch, yaw)
+
+    def to_base(self, points: np.ndarray) -> np.ndarray:
+        """Points (n, 3) m from the world to base_link."""
+        return np.einsum("nji,nj->ni", self.base_rotation(), points - self.base_now[:, :3])
+
+    def hand(self) -> Hand:
+        """Measured and commanded state of the arms."""
+        joints = self.qpos[:, self._arm_qpos]
+        position, rotation = self.kinematics.forward(joints[:, :6])
+        return Hand(
+            joints[:, :6].copy(),
+            joints[:, 6].copy(),
+            self._effort[:, 6].copy(),
+            self.command.copy(),
+            self.gripper_command.copy(),
+            position,
+            rotation,
+        )
+
+    def estimate(self, hand: Hand) -> ItemEstimate:
+        """Where the robot believes the item to be, as the skills work it out."""
+        world_from_base = np.tile(np.eye(4), (self.count, 1, 1))
+        world_from_base[:, :3, :3] = self.base_rotation()
+        world_from_base[:, :3, 3] = self.base_now[:, :3]
+        base_from_tool = np.tile(np.eye(4), (self.count, 1, 1))
+        base_from_tool[:, :3, :3], base_from_tool[:, :3, 3] = hand.rotation, hand.position
+        world_from_tool = world_from_base @ base_from_tool
+        free = ~self.held & ~self.was_held
+        seen = self._sight()
+        near = np.linalg.norm(self.kept[:, :3, 3] - world_from_tool[:, :3, 3], axis=1) < 0.10
+        update = free & ~near
+        self.kept[update] = seen[update]
+        begin = self.held & ~self.was_held
+        self.tool_from_item[begin] = np.linalg.inv(world_from_tool[begin]) @ self.kept[begin]
+        self.was_held |= self.held
+        carried = self.held & self.was_held
+        self.kept[carried] = world_from_tool[carried] @ self.tool_from_item[carried]
+        base_from_item = np.linalg.inv(world_from_base) @ self.kept
+        return ItemEstimate(
+            base_from_item[:, :3, 3], base_from_item[:, :3, :3], self.size, self.cylinder
+        )
+
+    def board_in_base(self) -> np.ndarray:
+        """Height (n,) m of the board in base_link, with the estimate's error."""
+        return self.board + self.bias[:, 2] - self.base_now[:, 2]
+
+    def target_in_base(self) -> np.ndarray:
+        """Target (n, 3) m on the board in base_link, with the estimate's error."""
+        return self.to_base(self.target + self.bias)
+
+    def sense(self) -> tuple[np.ndarray, Hand, ItemEstimate]:
+        """Observation (n, d) and what it is made of."""
+        hand = self.hand()
+        item = self.estimate(hand)
+        if self.task == "grasp":
+            observation = grasp.observe(
+                hand, item, self.board_in_base(), self.held, self.last_action
+            )
+        else:
+            observation = place.observe(
+                hand, item, self.target_in_base(), self.held, self.last_action
+            )
+        return observation, hand, item
+
+    def step(self, hand: Hand, action: np.ndarray) -> Ended:
+        """Apply actions (n, 6) for one tick."""
+        before = self.ctrl.copy()
+        self.command, self.gripper_command = apply_action(hand, action)
+        self.last_action = np.clip(action, -1, 1)
+        after = np.column_stack([self.kinematics.inverse(self.command), self.gripper_command])
+        self._move_base()
+        for piece in range(1, PIECES + 1):
+            self.ctrl[:] = before + (after - before) * piece / PIECES
+            self.batch.step(nstep=SUBSTEPS)
+        self.ticks += 1
+        measured = self.qpos[:, self._arm_qpos[6]]
+        self.held = self.grip.update(measured.copy(), self._effort[:, 6])
+        return self._grasp_ended() if self.task == "grasp" else self._place_ended()
+
+    # What really is so; for teachers' labels never, for judging and resets only
+
+    def touching(self, name: str) -> np.ndarray:
+        return self._sensors[:, self._address[name]] > 0
+
+    def shelf_force(self) -> np.ndarray:
+        """Largest force (n,) N between the robot and the shelf."""
+        forces = [
+            np.linalg.norm(self._sensors[:, adr + 1 : adr + 4], axis=1)
+            for name, adr in self._address.items()
+            if name.startswith(("shelf/", "panels/"))
+        ]
+        return np.max(forces, axis=0)
+
+    def item_pose(self) -> tuple[np.ndarray, np.ndarray]:
+        """True position (n, 3) and rotation (n, 3, 3) of the item in the world."""
+        pose = self.qpos[:, self._item_qpos : self._item_qpos + 7]
+        return pose[:, :3], _rotation_of_quaternion(pose[:, 3:])
+
+    def lift(self) -> np.ndarray:
+        """True height (n,) m of the item's lowest point over the board."""
+        position, rotation = self.item_pose()
+        return ItemEstimate(position, rotation, self.size, self.cylinder).bottom() - self.board
+
+    def snapshot(self, rows: np.ndarray) -> dict:
+        """States of some arms, for the bank that place starts from."""
+        values = (
+            self.qpos, self.command, self.gripper_command, self.size, self.cylinder, self.mass,
+            self.friction, self.base_now,
+        )  # fmt: skip
+        return {key: value[rows].copy() for key, value in zip(BANK_KEYS, values, strict=True)}
+
+    def _grasp_ended(self) -> Ended:
+        position, rotation = self.item_pose()
+        both = self.touching("finger") & self.touching("jaw")
+        lift = self.lift()
+        self.good_ticks = np.where(both & (lift > grasp.LIFTED), self.good_ticks + 1, 0)
+        success = self.good_ticks >= 5
+        pushed = np.linalg.norm((position - self.item_start)[:, :2], axis=1) > 0.12
+        tipped = rotation[:, 2, 2] < 0.6
+        failure = (
+            (self.shelf_force() > SHELF_FORCE_LIMIT)
+            | (lift < -0.03)
+            | ((pushed & (lift < 0.03)) | tipped) & ~both
+        )
+        return self._ended(success, failure & ~success)
+
+    def _place_ended(self) -> Ended:
+        position, rotation = self.item_pose()
+        touched = self.touching("finger") | self.touching("jaw")
+        away = np.linalg.norm((position - self.target)[:, :2], axis=1)
+        speed = np.linalg.norm(self.qvel[:, self._item_qvel : self._item_qvel + 3], axis=1)
+        hand = self.hand()
+        world_tool = np.einsum("nij,nj->ni", self.base_rotation(), hand.position)
+        distance = np.linalg.norm(world_tool + self.base_now[:, :3] - position, axis=1)
+        stands = (away < 0.05) & (rotation[:, 2, 2] > 0.94) & (self.lift() < 0.01) & (speed < 0.05)
+        self.good_ticks = np.where(stands & ~touched & (distance > 0.13), self.good_ticks + 1, 0)
+        self.free_ticks = np.where(touched, 0, self.free_ticks + 1)
+        success = self.good_ticks >= 5
+        released = self.free_ticks > 6
+        failure = (
+            (self.shelf_force() > SHELF_FORCE_LIMIT)
+            | (self.lift() < -0.03)
+            | (released & ((away > 0.05) | (rotation[:, 2, 2] < 0.6)))
+        )
+        return self._ended(success, failure & ~success)
+
+    def _ended(self, success: np.ndarray, failure: np.ndarray) -> Ended:
+        return Ended(success, failure, (self.ticks >= STEPS) & ~success & ~failure)
+
+    # Resets
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Begin anew where `mask` (n,) is set."""
+        rows = np.flatnonzero(mask).astype(np.int32)
+        if not len(rows):
+            return
+        self.sway[rows] = 0.0
+        self.bias[rows] = self.rng.normal(0, 0.004, (len(rows), 3))
+        self.yaw_bias[rows] = self.rng.normal(0, 0.04, len(rows))
+        if self.task == "grasp":
+            self._draw_grasp(rows)
+        else:
+            self._draw_place(rows)
+        self.base_now[rows] = self.base[rows]
+        self._write(rows)
+        self.ticks[rows] = self.good_ticks[rows] = self.free_ticks[rows] = 0
+        self.last_action[rows] = 0.0
+        self.last_action[rows, 5] = -1.0 if self.task == "grasp" else 1.0
+        holding = self.task == "place"
+        self.held[rows] = holding
+        self.was_held[rows] = False
+        self.grip.reset(rows, self.qpos[:, self._arm_qpos[6]], holding)
+        self.kept[rows] = self._sight()[rows]
+
+    def _draw_grasp(self, rows: np.ndarray) -> None:
+        n, uniform = len(rows), self.rng.uniform
+        self.base[rows] = np.column_stack(
+            [np.zeros((n, 2)), uniform(0.44, 0.49, n), uniform(-0.03, 0.03, (n, 2)), np.zeros(n)]
+        )
+        self.cylinder[rows] = cylinder = self.rng.random(n) < 0.4
+        half_x = uniform(0.024, 0.044, n)
+        half_y = np.where(cylinder, half_x, uniform(0.024, 0.044, n))
+        self.size[rows] = np.column_stack([half_x, half_y, uniform(0.03, 0.065, n)])
+        self.mass[rows], self.friction[rows] = uniform(0.1, 0.8, n), uniform(0.5, 1.2, n)
+        self.board[rows] = board = uniform(0.25, 0.75, n)
+        face = 0.75 + uniform(-0.07, 0.07, n)
+        side = uniform(-0.16, 0.16, n)
+        item = np.column_stack([face + uniform(0.06, 0.17, n), side, board + self.size[rows, 2]])
+        item[:, 2] += 0.0005
+        self.item_start[rows] = item
+        self._shelf = getattr(self, "_shelf", np.zeros((self.count, 3)))
+        self._shelf[rows] = np.column_stack([face, side + uniform(-0.1, 0.1, n), board])
+        # The label points at the robot, give or take.
+        yaw = np.pi + uniform(-0.45, 0.45, n)
+        near = self.rng.random(n) < self.near
+        top = item[:, 2] + self.size[rows, 2]
+        ready = np.column_stack(
+            [
+                np.minimum(item[:, 0] - grasp.READY_BACK, 0.66) + uniform(-0.03, 0.03, n),
+                side + uniform(-0.04, 0.04, n),
+                top - self.base[rows, 2] + grasp.READY_UP + uniform(-0.04, 0.04, n),
+                grasp.READY_PITCH + uniform(-0.1, 0.1, n),
+                1.57 + uniform(-0.1, 0.1, n),
+            ]
+        )
+        close = np.column_stack(
+            [
+                item[:, 0] + uniform(-0.12, 0.04, n),
+                side + uniform(-0.06, 0.06, n),
+                top - self.base[rows, 2] + uniform(0.03, 0.2, n),
+                uniform(0.7, 1.35, n),
+                1.57 + uniform(-0.4, 0.4, n),
+            ]
+        )
+        self.command[rows] = np.where(near[:, None], close, ready)
+        self.gripper_command[rows] = uniform(-1.57, -1.3, n)
+        self._joints = getattr(self, "_joints", np.zeros((self.count, 7)))
+        joints = self.kinematics.inverse(self.command[rows])
+        self._joints[rows] = np.column_stack([joints, self.gripper_command[rows]])
+        self._item = getattr(self, "_item", np.zeros((self.count, 7)))
+        self._item[rows] = np.column_stack([item, _yaw_quaternion(yaw)])
+
+    def _draw_place(self, rows: np.ndarray) -> None:
+        assert self.bank is not None, "place starts from a bank of held items"
+        n, uniform = len(rows), self.rng.uniform
+        pick = self.rng.integers(len(self.bank["qpos"]), size=n)
+        chosen = {key: value[pick] for key, value in self.bank.items()}
+        self.base[rows], self.size[rows] = chosen["base"], chosen["size"]
+        self.cylinder[rows], self.mass[rows] = chosen["cylinder"], chosen["mass"]
+        self.friction[rows] = chosen["friction"]
+        self.command[rows], self.gripper_command[rows] = chosen["command"], chosen["gripper"]
+        qpos = chosen["qpos"]
+        item = qpos[:, self._item_qpos : self._item_qpos + 7]
+        rotation = _rotation_of_quaternion(item[:, 3:])
+        estimate = ItemEstimate(item[:, :3], rotation, self.size[rows], self.cylinder[rows])
+        self.board[rows] = board = np.maximum(estimate.bottom() - uniform(0.03, 0.12, n), 0.05)
+        target = item[:, :2] + uniform(-0.06, 0.06, (n, 2))
+        self.target[rows] = np.column_stack([target, board + self.size[rows, 2]])
+        self._shelf = getattr(self, "_shelf", np.zeros((self.count, 3)))
+        self._shelf[rows] = np.column_stack([target[:, 0] - 0.2, target[:, 1], board])
+        self._joints = getattr(self, "_joints", np.zeros((self.count, 7)))
+        self._joints[rows] = qpos[:, self._arm_qpos]
+        self._item = getattr(self, "_item", np.zeros((self.count, 7)))
+        self._item[rows] = item
+        self.item_start[rows] = item[:, :3]
+
+    def _write(self, rows: np.ndarray) -> None:
+        """Put the drawn state of some rows into the simulation."""
+        bodies, geoms = self._bodies, self._geoms
+        self._place_base(rows)
+        self._body_pos[rows, bodies["shelf"]] = self._shelf[rows]
+        panels = self._shelf[rows].copy()
+        if self.task == "place":
+            panels[:, 2] = -5.0  # a station has none
+        self._body_pos[rows, bodies["panels"]] = panels
+        x, y, z = self.size[rows].T
+        mass = self.mass[rows]
+        box = np.column_stack([y**2 + z**2, x**2 + z**2, x**2 + y**2]) / 3
+        round_ = np.column_stack([(3 * x**2 + 4 * z**2) / 12] * 2 + [x**2 / 2])
+        cylinder = self.cylinder[rows]
+        self._mass[rows, bodies["item"]] = mass
+        inertia = np.where(cylinder[:, None], round_, box) * mass[:, None]
+        self._inertia[rows, bodies["item"]] = inertia
+        self._size[rows, geoms["box"]] = self.size[rows]
+        self._size[rows, geoms["cylinder"]] = np.column_stack([x, z, 0 * x])
+        for name, on in (("box", ~cylinder), ("cylinder", cylinder)):
+            self._contype[rows, geoms[name]] = self._conaffinity[rows, geoms[name]] = on
+            friction = np.column_stack([self.friction[rows], 0 * x + 0.01, 0 * x + 0.0005])
+            self._friction[rows, geoms[name]] = friction
+        self.batch.set_const(rows)
+        self.batch.reset(rows)
+        self.qpos[rows[:, None], self._arm_qpos] = self._joints[rows]
+        arm = self.kinematics.inverse(self.command[rows])
+        self.ctrl[rows] = np.column_stack([arm, self.gripper_command[rows]])
+        self.qpos[rows, self._item_qpos : self._item_qpos + 7] = self._item[rows]
+        self.qvel[rows] = 0.0
+        self.batch.forward(rows)
+
+    def _sight(self) -> np.ndarray:
+        """World_from_item (n, 4, 4) as cameras report it: upright, with bias and noise."""
+        position, rotation = self.item_pose()
+        yaw = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]) + self.yaw_bias
+        sight = np.tile(np.eye(4), (self.count, 1, 1))
+        noise = self.rng.normal(0, 0.0015, position.shape)
+        sight[:, :3, 3] = position + self.bias + noise
+        if self.task == "grasp":
+            sight[:, :3, :3] = _rotation(0 * yaw, 0 * yaw, yaw)
+        else:
+            sight[:, :3, :3] = rotation
+        return sight
+
+    def _move_base(self) -> None:
+        """A standing gait sways by millimetres and fractions of a degree."""
+        deviation = np.array([0.003, 0.003, 0.0015, 0.004, 0.004, 0.003])
+        self.sway = 0.95 * self.sway + 0.31 * self.rng.normal(size=self.sway.shape) * deviation
+        self.base_now = self.base + self.sway
+        self._place_base(np.arange(self.count))
+
+    def _place_base(self, rows: np.ndarray) -> None:
+        body = self._bodies["body"]
+        self._body_pos[rows, body] = self.base_now[rows, :3]
+        half = 0.5 * self.base_now[rows, 3:]
+        quaternion = np.column_stack([np.ones(len(rows)), half])
+        norm = np.linalg.norm(quaternion, axis=1, keepdims=True)
+        self._body_quat[rows, body] = quaternion / norm
+
+
+def _rotation(roll: np.ndarray, pitch: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """Rotations (n, 3, 3) from small roll and pitch and any yaw (n,) rad."""
+    half = 0.5 * np.stack([roll, pitch], 1)
+    c, s = np.cos(0.5 * wrap_angle(yaw)), np.sin(0.5 * wrap_angle(yaw))
+    quaternion = np.column_stack(
+        [c, c * half[:, 0] - s * half[:, 1], s * half[:, 0] + c * half[:, 1], s]
+    )
+    return _rotation_of_quaternion(quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True))
+
+
+def _rotation_of_quaternion(quaternion: np.ndarray) -> np.ndarray:
+    """Rotations (n, 3, 3) from quaternions (n, 4) in MuJoCo's order w, x, y, z."""
+    w, x, y, z = quaternion.T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
+
+
+def _yaw_quaternion(yaw: np.ndarray) -> np.ndarray:
+    """Quaternions (n, 4) w, x, y, z of yaws (n,) rad."""
+    return np.column_stack([np.cos(yaw / 2), 0 * yaw, 0 * yaw, np.sin(yaw / 2)])
