@@ -16,8 +16,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from hrl_skills.policy import CLIP
 from torch import nn
+
+from hrl_skills.policy import CLIP
 
 Mirror = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Orders and signs of the mirror image of an observation and of an action."""
@@ -242,6 +243,10 @@ class PPO:
         self.seconds = 0.0  # spent training, over all resumes
         self._rng = np.random.default_rng(seed)
         self._seen: tuple[np.ndarray, np.ndarray] | None = None
+
+    def exported(self) -> dict[str, torch.Tensor]:
+        """The tensors that hrl_skills.policy runs."""
+        return self.model.exported()
 
     def state(self) -> dict:
         """All that a resume needs, apart from the environments, which start anew."""
