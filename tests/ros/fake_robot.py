@@ -69,17 +69,16 @@ class FakeRobot:
                 [*self.robot.legs.nominal, *arm.poses["stow"], arm.gripper_closed]
             )
             self.effort = np.zeros(len(self.position))
+            self.jaws_stop = arm.gripper_closed  # rad, where the gripper cannot close further
             self.detections: dict[str, Detection] = {}
             self.silent.clear()
             self.up = np.array([0.0, 0.0, 1.0])
 
     def hold_something(self) -> None:
         """Arm tucked in, the gripper kept open by what it presses on."""
-        arm = self.robot.arm
-        self.position[self.robot.arm_slice] = arm.poses["carry"]
-        direction = np.sign(arm.gripper_closed - arm.gripper_open)
-        self.position[self.robot.gripper_index] = arm.gripper_closed - 0.5 * direction
-        self.effort[self.robot.gripper_index] = 3.0 * direction
+        self.position[self.robot.arm_slice] = self.robot.arm.poses["carry"]
+        self.jaws_stop = -0.5
+        self._close(self.robot.arm.gripper_closed)
 
     def see(self, kind: str, name: str, map_from_object: np.ndarray) -> None:
         """Detect something from now on."""
@@ -144,4 +143,10 @@ class FakeRobot:
         self.position[self.robot.arm_slice] = message.points[-1].positions
 
     def _on_gripper(self, message) -> None:
-        self.position[self.robot.gripper_index] = message.points[-1].positions[0]
+        self._close(message.points[-1].positions[0])
+
+    def _close(self, target: float) -> None:
+        """Move the gripper to a target [rad], or as far as what it holds lets it."""
+        k = self.robot.gripper_index
+        self.position[k] = min(target, self.jaws_stop)
+        self.effort[k] = 4.5 if target > self.jaws_stop else 0.0

@@ -236,9 +236,7 @@ class MasterNode(HrlNode):
         self._decisions.publish(message)
         what = f"{decision.skill} {decision.target}"
         if finished:
-            self.get_logger().info(
-                f"{what}: {Code(last.code).name}: {last.detail}; {last.verdict.sentence}"
-            )
+            self.get_logger().info(f"{what}: {Code(last.code).name}: {last.verdict.sentence}")
         else:
             self.get_logger().info(f"{what}: {decision.reason}")
         return message
