@@ -28,7 +28,7 @@ from hrl_msgs.msg import MasterDecision, Order, PlantTruth
 from hrl_sim_bridge.convert import truth_from_msg
 from hrl_sim_bridge.truth import Truth
 
-ANSWER = 30.0  # s of wall time for a service or an action server to answer
+ANSWER = 60.0  # s of wall time for a service or an action server to answer
 SETTLING = 1.0  # s of ROS time after the mission, before it is judged
 SPIN = 0.05  # s of wall time between two looks at the processes and the view
 
@@ -53,7 +53,7 @@ class Operator:
         self._mission = ActionClient(self._node, RunMission, "run_mission")
         self._services = {
             name: self._node.create_client(interface(kind), name)
-            for name, kind in (topics.RESET_PLANT, topics.PAUSE_PLANT)
+            for name, kind in (topics.RESET_PLANT, topics.PAUSE_PLANT, topics.STEP_PLANT)
         }
         self._subscribe(topics.DECISIONS, self._on_decision)
         self._subscribe(topics.POSE, self._on_pose)
@@ -86,13 +86,23 @@ class Operator:
         self._wait(lambda: not missing(), 60.0, lambda: f"waiting for {missing()}")
 
     def reset(self, world: str, seed: int) -> None:
-        """Set the plant to the start of a trial, paused; it tells perception where the robot is."""
+        """Set the plant to the start of a trial, paused; it tells perception where the robot is.
+
+        Afterwards all nodes have taken in the new trial's first tick: time went back for them,
+        and a mission that was given earlier would end by that.
+        """
         request = interface(topics.RESET_PLANT[1]).Request(world=world, seed=seed, paused=True)
-        response = self._call(topics.RESET_PLANT[0], request)
-        if not response.ok:
-            raise MissionStopped(f"{topics.RESET_PLANT[0]}: {response.detail}")
-        self.truth = None
-        self._wait(lambda: self.truth is not None, ANSWER, lambda: "no truth came from the plant")
+        self._checked(topics.RESET_PLANT[0], request)
+        # A step is answered when it is done, and it begins when the nodes have done the first.
+        stepped = self._checked(
+            topics.STEP_PLANT[0], interface(topics.STEP_PLANT[1]).Request(ticks=1)
+        )
+        time_now = convert.seconds(stepped.stamp)
+        self._wait(
+            lambda: self.truth is not None and abs(self.truth.time - time_now) < 1e-3,
+            ANSWER,
+            lambda: f"no truth of {time_now:.1f} s came from the plant",
+        )
 
     def run(self, log: MissionLog, limit: float) -> None:
         """Give the log's order, let time run, and follow the mission to its end into the log.
@@ -225,6 +235,13 @@ class Operator:
         return self._result_of(
             self._services[service].call_async(request), f"no answer from {service}"
         )
+
+    def _checked(self, service: str, request):
+        """Call a service that answers with `ok`; raises MissionStopped with its detail."""
+        response = self._call(service, request)
+        if not response.ok:
+            raise MissionStopped(f"{service}: {response.detail}")
+        return response
 
     def _result_of(self, future: Future, complaint: str) -> Any:
         """Wait for a future's result; raises MissionStopped with the complaint."""

@@ -67,7 +67,7 @@ class PlainView:
                 self._ended.add(entry.index)
                 self._say(log, f"{_name(entry)} ended {entry.outcome}: {entry.detail}")
                 sensed = "confirmed" if entry.confirmed else "not confirmed"
-                self._say(log, f"    {sensed}: {entry.verdict}")
+                self._say(log, f"    {sensed}: {_only_new(entry)}")
         running = log.running
         if running is not None and time.monotonic() - self._spoke > PLAIN_PERIOD:
             self._say(log, f"    {_skill(log)}; {_speed(log)}")
@@ -112,7 +112,7 @@ def _past(log: MissionLog) -> Table:
                 f"{entry.skill} {entry.target}",
                 Text(f"{entry.outcome} ({entry.steps} steps)", style="green" if good else "red"),
                 Text(
-                    entry.verdict if good else entry.detail,
+                    _only_new(entry) if good else entry.detail,
                     style="green" if entry.confirmed else "yellow",
                 ),
             )
@@ -121,6 +121,11 @@ def _past(log: MissionLog) -> Table:
 
 def _name(entry: DecisionEntry) -> str:
     return f"{entry.index + 1}. {entry.skill} {entry.target}"
+
+
+def _only_new(entry: DecisionEntry) -> str:
+    """What the verdict says beside the skill's own sentence."""
+    return entry.verdict.removeprefix(entry.detail).removeprefix("; ") or entry.verdict
 
 
 def _skill(log: MissionLog) -> str:

@@ -41,6 +41,8 @@ class Lockstep:
 
     def done(self, node: str, stamp: float, idle: bool) -> None:
         """A node has finished the work of a tick."""
+        if stamp > self._stamp + EPSILON:
+            return  # of the trial before: it would count for every tick of this one
         self._done[node] = stamp
         self._absent.discard(node)
         if idle or node in self._nodes:

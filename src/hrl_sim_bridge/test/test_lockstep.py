@@ -68,3 +68,15 @@ def test_without_nodes_it_waits_for_nobody():
     lockstep = Lockstep([], patience=2.0)
     lockstep.begin(0.1)
     assert lockstep.missing() == []
+
+
+def test_what_a_node_said_in_the_trial_before_does_not_count():
+    lockstep = Lockstep(["master"], patience=2.0)
+    lockstep.begin(41.2)
+    lockstep.restart()
+    lockstep.done("master", 41.2, idle=False)  # it was on the way when the plant was reset
+    lockstep.begin(0.1)
+    lockstep.done("master", 41.2, idle=False)
+    assert lockstep.missing() == ["master"]
+    lockstep.done("master", 0.1, idle=False)
+    assert lockstep.missing() == []

@@ -95,9 +95,15 @@ class HrlNode(LifecycleNode):
         self._made.append(lambda: self.destroy_publisher(made))
         return made
 
-    def subscribe(self, topic: Topic, callback: Callable, group: CallbackGroup | None = None):
+    def subscribe(
+        self,
+        topic: Topic,
+        callback: Callable,
+        group: CallbackGroup | None = None,
+        newest_only: bool = False,
+    ):
         reliable = self.parameters.reliable_sensors or self.parameters.lockstep
-        qos = subscriber_qos(topic, reliable)
+        qos = subscriber_qos(topic, reliable, newest_only)
         made = self.create_subscription(
             interface(topic.type), topic.name, callback, qos, callback_group=group
         )

@@ -9,13 +9,19 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from hrl_core.topics import Topic
 
 
-def subscriber_qos(topic: Topic, reliable_sensors: bool) -> QoSProfile:
-    """Sensors: best effort, which every driver matches, and only the newest is of use."""
+def subscriber_qos(topic: Topic, reliable_sensors: bool, newest_only: bool = False) -> QoSProfile:
+    """Sensors: best effort, which every driver matches, and only the newest is of use.
+
+    `newest_only`: nothing but the newest is kept of the other topics either.
+    """
     if topic.purpose == "sensor":
         reliable = ReliabilityPolicy.RELIABLE
         wanted = reliable if reliable_sensors else ReliabilityPolicy.BEST_EFFORT
         return _profile(1, wanted)
-    return publisher_qos(topic)
+    offered = publisher_qos(topic)
+    if newest_only:
+        return _profile(1, offered.reliability, offered.durability)
+    return offered
 
 
 def publisher_qos(topic: Topic) -> QoSProfile:

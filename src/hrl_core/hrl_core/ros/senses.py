@@ -84,8 +84,12 @@ class Senses:
         self._first: Future | None = None  # who waits for the first tick after `resume`
         self.heard = self._resumed = time.monotonic()  # wall time
         for name in sources:
+            # What waited behind a closed valve may be of a time before the plant was reset.
             node.subscribe(
-                SOURCES[name], lambda message, name=name: self._take(name, message), self._valve
+                SOURCES[name],
+                lambda message, name=name: self._take(name, message),
+                self._valve,
+                newest_only=True,
             )
 
     def pause(self) -> None:
