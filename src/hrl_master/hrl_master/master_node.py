@@ -355,7 +355,9 @@ class MasterNode(HrlNode):
         self._publish_acknowledgement()
 
     def _publish_acknowledgement(self) -> None:
-        self._tick_done.publish(TickDone(stamp=stamp_msg(self._acknowledged), node=self.get_name()))
+        self._tick_done.publish(
+            TickDone(stamp=stamp_msg(self._acknowledged), node=self.get_name(), idle=True)
+        )
 
     def _now(self) -> float:
         """ROS time [s]."""

@@ -140,7 +140,10 @@ class PerceptionNode(HrlNode):
             (self._tf, TFMessage(transforms=[transform])),
             (self._pose, convert.pose_in_map_msg(localisation, sensed.odometry)),
             (self._detections, convert.detections_msg(detections, stamp)),
-            (self._tick_done, TickDone(stamp=convert.stamp_msg(stamp), node=self.get_name())),
+            (
+                self._tick_done,
+                TickDone(stamp=convert.stamp_msg(stamp), node=self.get_name(), idle=True),
+            ),
         ]
         self._answer()
         self._figures = {

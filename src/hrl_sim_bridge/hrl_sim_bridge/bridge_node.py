@@ -343,7 +343,8 @@ class BridgeNode(HrlNode):
 
     def _on_tick_done(self, message) -> None:
         self._events += 1
-        self._lockstep.done(message.node, convert.seconds(message.stamp), message.idle)
+        if self.parameters.lockstep:
+            self._lockstep.done(message.node, convert.seconds(message.stamp), message.idle)
 
     # Services
 
