@@ -76,6 +76,7 @@ def set_options(spec: mujoco.MjSpec, timestep: float = 0.004) -> None:
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     option.impratio = 10  # at 50 and above the gait walked worse
     option.iterations, option.ls_iterations = 10, 20
+    option.noslip_iterations = 3  # else a held item creeps out of the jaws while walking
 
 
 def body_of_link(robot: Robot, link: str) -> str:

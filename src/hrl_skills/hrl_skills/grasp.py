@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrl_core.geometry import inverse
+from hrl_core.geometry import inverse, transform_from_planar
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
@@ -50,6 +50,8 @@ HELD_TICKS = 3
 REACH_TICKS = 90
 ATTEMPTS = 2
 LOOK_TICKS = 15
+BIN_HALF_WIDTH = 0.3  # m, an item further from the middle of its bin is not in it
+BIN_HEIGHT = 0.08  # m, nor one that stands higher or lower than the board by more
 FRESH = 1.0  # s; a detection younger than this is present
 REACHABLE = 0.02  # m, between a grasp point and the nearest that the arm reaches
 CLOSED_EMPTY_TICKS = 5
@@ -167,7 +169,7 @@ class Grasp:
             self._held_ticks = self._empty_ticks = 0
             self._tool_from_item: np.ndarray | None = None
         elif self._ticks > LOOK_TICKS:
-            age = "never seen" if seen is None else f"seen {sensed.stamp - seen:.1f} s ago"
+            age = "not seen in it" if seen is None else f"seen {sensed.stamp - seen:.1f} s ago"
             return self._give_up(
                 Code.ITEM_NOT_FOUND,
                 f"{self._goal.item} is not in {self._goal.bin}: {age}, limit {FRESH} s",
@@ -291,12 +293,14 @@ class Grasp:
         return Tick(self._arm.command(), self._phase, progress, error)
 
     def _look_for_item(self, sensed: Sensed, keep_when_near: bool = False) -> float | None:
-        """Take over the item's detection; returns when it was last seen [s], None if never.
+        """Take over the item's detection; returns when it was last seen [s] in its bin, or None.
 
         Near the hand the finger hides half of a label: then the last good sight is kept.
         """
         detection = sensed.detections.get(self._goal.item)
         if detection is None:
+            return None
+        if not keep_when_near and not self._in_bin(detection.odom_from_object, sensed):
             return None
         if keep_when_near and self._odom_from_item is not None:
             away = self._odom_from_item[:3, 3] - self._arm.odom_from_tool[:3, 3]
@@ -304,6 +308,24 @@ class Grasp:
                 return detection.stamp
         self._odom_from_item = detection.odom_from_object
         return detection.stamp
+
+    def _in_bin(self, odom_from_item: np.ndarray, sensed: Sensed) -> bool:
+        """Whether an item stands in its bin, and not on the floor or on the next shelf.
+
+        The bin is where its marker was seen, or where the site's map has it.
+        """
+        detection = sensed.detections.get(self._goal.bin)
+        if detection is not None:
+            odom_from_bin = detection.odom_from_object
+        elif sensed.localisation is not None:
+            odom_from_map = inverse(transform_from_planar(sensed.localisation.map_from_odom))
+            odom_from_bin = odom_from_map @ self._site.face(self._goal.bin)
+        else:
+            return True
+        x, y, z = (inverse(odom_from_bin) @ odom_from_item)[:3, 3]
+        height = z - MARKER_DROP - 0.5 * self._item.size[2]
+        depth = self._site.shelf_of(self._goal.bin).depth
+        return -depth < x < 0.02 and abs(y) < BIN_HALF_WIDTH and abs(height) < BIN_HEIGHT
 
     def _estimate(self, sensed: Sensed) -> ItemEstimate:
         """The item in base_link, now."""

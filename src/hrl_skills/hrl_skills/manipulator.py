@@ -13,8 +13,10 @@ from hrl_skills.skill import Command
 
 SWING = 0.14  # rad per tick, joints between fixed poses
 LINE = 0.03  # m per tick, straight lines of the hand
+GENTLE = 0.5  # share of both speeds while something is held
+RAMP = 0.2  # share of the speed gained per tick; a jerk shakes wide items out of the jaws
+BRAKING = 0.4  # share of the way left that a tick may cover
 CLEAR_X = 0.58  # m in base_link; a hand behind it is clear of the shelf in front
-CLEAR_UP = 0.10  # m, up before it goes back
 ARRIVED = 0.02  # rad, m
 
 
@@ -52,6 +54,7 @@ class Manipulator:
             self._gripper = 0.0  # keep on squeezing
         self._grip.reset(np.array([0]), np.array([gripper]), holding)
         self._target: np.ndarray | None = None
+        self._ramp = 0.0
         self.sense(sensed)
         self.begin_policy()
 
@@ -60,8 +63,13 @@ class Manipulator:
         return bool(self.held[0])
 
     @property
-    def keeps(self):
+    def keeps(self) -> bool:
+        """Whether what was held is held still: less strict than `held`, which wants it at rest."""
         return bool(self.hand.gripper[0] < -0.06 and self.hand.effort[0] > 0.8)
+
+    @property
+    def _pace(self) -> float:
+        return GENTLE if self.keeps else 1.0
 
     def sense(self, sensed: Sensed) -> None:
         """Update the measured state."""
@@ -89,6 +97,7 @@ class Manipulator:
         """Before the first action of a policy."""
         self.last_action = np.zeros((1, 6))
         self.last_action[0, 5] = 1.0 if self._gripper > -0.3 else -1.0
+        self._ramp = 0.0
 
     def act(self, action: np.ndarray) -> None:
         """Apply a policy's action (1, 6)."""
@@ -101,21 +110,23 @@ class Manipulator:
         """One tick towards joints (6,) rad; True once there. gripper: -1 open, 1 closed."""
         self._set_gripper(gripper)
         step = np.asarray(goal) - self._joints
-        self._joints = self._joints + step / max(np.abs(step).max() / SWING, 1.0)
+        size = float(np.abs(step).max())
+        self._joints = self._joints + step * self._share(size, SWING)
         self._target = None
-        return bool(np.abs(step).max() < ARRIVED)
+        return self._arrived(size < ARRIVED)
 
-    def go_to_hand(self, goal: np.ndarray, gripper: float | None = None, speed=LINE) -> bool:
+    def go_to_hand(self, goal: np.ndarray, gripper: float | None = None) -> bool:
         """One tick on a straight line towards a hand pose (5,); True once there."""
         self._set_gripper(gripper)
         now = self._target
         if now is None:
             now = self.kinematics.hand_pose(self._joints[None])[0]
         step = goal - now
-        slower = max(np.linalg.norm(step[:3]) / speed, np.abs(step[3:]).max() / 0.12, 1.0)
-        self._target = now + step / slower
+        # A radian counts as much as 0.25 m.
+        size = max(float(np.linalg.norm(step[:3])), 0.25 * float(np.abs(step[3:]).max()))
+        self._target = now + step * self._share(size, LINE)
         self._joints = self.kinematics.inverse(self._target[None])[0]
-        return bool(np.linalg.norm(step[:3]) < ARRIVED and np.abs(step[3:]).max() < 0.05)
+        return self._arrived(size < ARRIVED)
 
     def withdraw(self, gripper: float | None = None) -> bool:
         """One tick back from over a shelf at the height that the hand has; True once clear."""
@@ -128,6 +139,17 @@ class Manipulator:
         goal = now.copy()
         goal[:2] = CLEAR_X, now[1] * CLEAR_X / now[0]
         return self.go_to_hand(goal, gripper)
+
+    def _share(self, left: float, speed: float) -> float:
+        """Share of the way that is left to go in this tick: speeding up, then slowing down."""
+        self._ramp = min(self._ramp + RAMP, 1.0)
+        step = min(speed * self._pace * self._ramp, max(BRAKING * left, 0.1 * speed))
+        return min(step / max(left, 1e-9), 1.0)
+
+    def _arrived(self, there: bool) -> bool:
+        if there:
+            self._ramp = 0.0
+        return there
 
     def hold(self, gripper: float | None = None) -> None:
         """Stay."""

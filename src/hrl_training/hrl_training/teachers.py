@@ -82,6 +82,7 @@ class PlaceTeacher:
     """Above the target, down, open, back along the hand."""
 
     RELEASE = 0.006  # m over the surface
+    PUSHING = 0.03  # m, the hand told to go deeper than it comes: the item stands already
 
     def __init__(self, count: int):
         self._phase, self._ticks = np.zeros(count, int), np.zeros(count, int)
@@ -109,9 +110,10 @@ class PlaceTeacher:
         action[:, 3] = np.where(phase <= 1, -0.5 * forward / STEP[3], 0)
         action[:, 5] = np.where(phase >= 2, -1.0, 1.0)
         level = np.linalg.norm(step[:, :2], axis=1)
+        pushing = hand.position[:, 2] - hand.command[:, 2] > self.PUSHING
         done = (
             ((phase == 0) & ((np.linalg.norm(step, axis=1) < 0.02) | (ticks > 25)))
-            | ((phase == 1) & (((height < self.RELEASE) & (level < 0.02)) | (ticks > 18)))
+            | ((phase == 1) & (((height < self.RELEASE) & (level < 0.02)) | pushing | (ticks > 25)))
             | ((phase == 2) & (ticks > 4))
         )
         self._ticks = np.where(done, 0, ticks + 1)

@@ -71,6 +71,7 @@ class ManipulationEnv:
         self.base = zeros(6)  # x, y, z m, roll, pitch, yaw rad: where the gait holds the base
         self.sway, self.base_now = zeros(6), zeros(6)
         self.bias, self.yaw_bias = zeros(3), zeros()
+        self.slip = zeros(3)  # m, a held item has slid since the grasp measured where it is
         self.command, self.gripper_command = zeros(5), zeros()
         self.last_action, self.ticks = zeros(6), zeros(dtype=int)
         self.item_start, self.target = zeros(3), zeros(3)
@@ -246,6 +247,7 @@ class ManipulationEnv:
         self.sway[rows] = 0.0
         self.bias[rows] = self.rng.normal(0, 0.004, (len(rows), 3))
         self.yaw_bias[rows] = self.rng.normal(0, 0.04, len(rows))
+        self.slip[rows] = self.rng.normal(0, 0.006, (len(rows), 3))
         if self.task == "grasp":
             self._draw_grasp(rows)
         else:
@@ -376,6 +378,7 @@ class ManipulationEnv:
             sight[:, :3, :3] = _rotation(0 * yaw, 0 * yaw, yaw)
         else:
             sight[:, :3, :3] = rotation
+            sight[:, :3, 3] += self.slip
         return sight
 
     def _move_base(self) -> None:
