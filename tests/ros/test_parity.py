@@ -38,10 +38,11 @@ def walked(robot):
     perception = Perception(world.site, robot)
     covariance = np.diag(START_ERROR) ** 2
     perception.reset(plant.trial.start_estimate, covariance, plant.odometry())
-    frames = []
+    frames, localisation, detections = [], None, {}
     for k in range(10):
         plant.step(Command(twist=TURN, arm=np.array(robot.arm.poses["ready"]) * k / 9))
-        frames = [plant.image(name) for name in robot.cameras] if k % 2 else []
+        pictures = [plant.image(name) for name in robot.cameras] if k % 2 else []
+        frames = [picture for picture in pictures if picture is not None]
         localisation, detections = perception.update(
             plant.odometry(), frames, plant.joints(), plant.scan(), plant.time
         )
@@ -175,6 +176,7 @@ def test_outcomes_survive_the_way_through_messages():
         outcome.detail,
         outcome.verdict,
     )
+    assert other.pose is not None and outcome.pose is not None
     np.testing.assert_allclose(other.pose, outcome.pose)
     assert (message.steps, message.duration, message.pose.header.frame_id) == (12, 1.2, "tool")
 

@@ -265,3 +265,15 @@ def test_the_realtime_factor_is_kept(start_node, listen):
     began = time.monotonic()
     truth.wait(lambda m: stamp(m) >= first + 1.0)
     assert time.monotonic() - began > 1.7
+
+
+def test_outside_lockstep_nobody_is_waited_for(start_node, listen):
+    truth, detections = listen(topics.PLANT_TRUTH), listen(topics.DETECTIONS)
+    start_node("hrl_sim_bridge.bridge_node", "plant", realtime_factor=1.0)
+    start_node("hrl_perception.perception_node", "perception", use_sim_time=True)
+    first = detections.wait(timeout=60)
+    end = seconds(first.header.stamp) + 2.0
+    last = truth.wait(lambda m: seconds(m.header.stamp) > end)
+    assert last.lockstep_misses == 0
+    stamps = sorted({seconds(m.header.stamp) for m in detections.messages})
+    assert len(stamps) >= 10

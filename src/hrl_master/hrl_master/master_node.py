@@ -1,6 +1,5 @@
 """The master over ROS: takes missions, decides, has the skills carry out what it decided."""
 
-# pyright: basic
 import sys
 import traceback
 
@@ -180,6 +179,7 @@ class MasterNode(HrlNode):
 
     async def _execute(self, handle):
         mission, log = self._mission, MissionLog(self._now())
+        assert mission is not None, "_on_goal has made it"
         try:
             await self._carry_out(mission, handle, log)
         except Exception as error:  # a fault here must not leave the skills without a master
@@ -394,7 +394,7 @@ class MissionLog:
     def note(self, mission: Mission, stamp: float) -> None:
         """Take down the orders that have ended."""
         while len(self.orders) < len(mission.results):
-            self.orders.append((stamp - self._began, self._decisions))
+            self.orders.append((max(0.0, stamp - self._began), self._decisions))
             self._began, self._decisions = stamp, 0
 
 

@@ -1,6 +1,5 @@
 """The plant over ROS: clock, sensors, tf, commands, services; in real time or in lockstep."""
 
-# pyright: basic
 import sys
 import time
 from collections.abc import Callable
@@ -95,6 +94,7 @@ class BridgeNode(HrlNode):
         self._steps_left = 0  # of plant/step
         self._stepped: Future | None = None  # when they are done
         self._fresh = True  # the trial's first tick was not published yet
+        self._begun: Future | None = None  # when it was, and all nodes have taken it in
         self._driven = False  # somebody commanded the base
         self._told = 0  # how many subscribers the initial pose had when it was published
         self._camera_ticks = {
@@ -201,6 +201,8 @@ class BridgeNode(HrlNode):
         # difference to the trial.
         self._tell_initial_pose()
         self._pace.restart()
+        if self._begun is not None and not self._begun.done():
+            self._begun.set_result(None)
 
     def _tell_initial_pose(self) -> None:
         self._told = self._initial_pose.get_subscription_count()
@@ -348,7 +350,7 @@ class BridgeNode(HrlNode):
 
     # Services
 
-    def _on_reset(self, request, response):
+    async def _on_reset(self, request, response):
         self._events += 1
         try:
             world = self._plant.world
@@ -368,6 +370,9 @@ class BridgeNode(HrlNode):
         self._end_steps(False, "the plant was reset")
         self._lockstep.restart()
         self._fresh, self._paused, self._driven = True, request.paused, False
+        if self.active:
+            self._begun = Future()
+            await self._begun
         response.ok, response.detail = True, f"{self._world_name}, seed {request.seed}"
         return response
 
@@ -385,8 +390,8 @@ class BridgeNode(HrlNode):
         elif self._steps_left:
             response.detail = f"{self._steps_left} ticks of another request are left"
         elif request.ticks:
-            self._steps_left, self._stepped = request.ticks, Future()
-            response.ok, response.detail = await self._stepped
+            self._steps_left, self._stepped = request.ticks, (stepped := Future())
+            response.ok, response.detail = await stepped
         else:
             response.ok = True
         response.stamp = convert.stamp_msg(self._plant.time)

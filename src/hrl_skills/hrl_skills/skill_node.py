@@ -4,7 +4,6 @@ Parameter `skill` says which. It adds to hrl_skills.runner what only ROS has: ca
 goal, the ends of processes.
 """
 
-# pyright: basic
 import sys
 import traceback
 from types import coroutine
@@ -82,6 +81,7 @@ class SkillNode(HrlNode):
         self._ended: Future | None = None  # its last Tick
         self._request = None  # that was accepted
         self._last: Tick | None = None
+        self._stamp = 0.0  # s, ROS time of the last tick
         self._result = ""
 
     def load(self) -> None:
@@ -203,8 +203,8 @@ class SkillNode(HrlNode):
         else:
             self._on_tick(self._senses.stamp)
         tick = await self._ended
-        outcome, stamp = tick.outcome, self._senses.stamp
-        duration = self._runner.duration(stamp)
+        outcome, stamp = tick.outcome, self._stamp
+        duration = max(0.0, self._runner.duration(stamp))
         result = self._server.action_type.Result()
         result.result = result_msg(outcome, self._runner.steps, duration, stamp)
         set_result_pose(
@@ -231,11 +231,13 @@ class SkillNode(HrlNode):
         return CancelResponse.ACCEPT
 
     def _on_restart(self, stamp: float) -> None:
+        self._stamp = stamp
         self._end(Code.SENSOR_LOST, "ROS time went back: the plant was reset")
 
     # Ticks
 
     def _on_tick(self, stamp: float) -> None:
+        self._stamp = stamp
         if self._handle is None or not self._runner.running:
             return
         try:
@@ -248,7 +250,7 @@ class SkillNode(HrlNode):
     def _end(self, code: Code, detail: str) -> None:
         """End the goal from outside, if one runs: stop first, then the result."""
         if self._runner is not None and self._runner.running:
-            self._send(self._runner.end(code, detail), self._senses.stamp)
+            self._send(self._runner.end(code, detail), self._stamp)
 
     def _send(self, tick: Tick, stamp: float) -> None:
         """Command, feedback and the end of the tick, in this order."""

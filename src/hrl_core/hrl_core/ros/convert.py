@@ -1,8 +1,6 @@
 """Messages <-> the types of hrl_core: sensed data, outcomes, poses. Every message of hrl_msgs that
 more than one node handles is converted here."""
 
-# pyright: basic
-
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import KeyValue

@@ -1,6 +1,5 @@
 """Base of every node: life cycle, parameters, quality of service, diagnostics, clean end."""
 
-# pyright: basic
 import os
 import signal
 import sys

@@ -1,8 +1,7 @@
 """Node parameters declared from a pydantic model: type, default, description with unit, range."""
 
-# pyright: basic
 import difflib
-from typing import TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import annotated_types
 from pydantic import Field, ValidationError
@@ -52,7 +51,9 @@ def declare(node: Node, model: type[Model]) -> Model:
     The node has to be made with automatically_declare_parameters_from_overrides, so that a name
     that nothing declares is found. Raises ConfigError with the name, the value, what is allowed.
     """
-    given = {name: p.value for name, p in node.get_parameters_by_prefix("").items()}
+    given: dict[str, Any] = {
+        name: getattr(p, "value", p) for name, p in node.get_parameters_by_prefix("").items()
+    }
     known = model.model_fields
     for name in given:
         if name not in known and name not in ROS_PARAMETERS and "." not in name:
@@ -79,7 +80,8 @@ def declare(node: Node, model: type[Model]) -> Model:
 
 
 def _descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:
-    low, high = None, None
+    low: Any = None
+    high: Any = None
     for rule in field.metadata:
         if isinstance(rule, (annotated_types.Ge, annotated_types.Gt)):
             low = rule.ge if isinstance(rule, annotated_types.Ge) else rule.gt

@@ -1,6 +1,5 @@
 """Quality of service by purpose, and message types by name, from hrl_core.topics."""
 
-# pyright: basic
 from functools import cache
 from importlib import import_module
 

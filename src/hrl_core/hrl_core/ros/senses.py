@@ -1,9 +1,9 @@
 """The newest message of every sensor, converted when asked for, and the control ticks they make."""
 
-# pyright: basic
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -188,7 +188,7 @@ class Senses:
     def _odometry_now(self) -> Odometry | None:
         return self._get("odom", sensor_convert.odometry_from_msg)
 
-    def _get(self, name: str, conversion: Callable):
+    def _get(self, name: str, conversion: Callable) -> Any:
         """The newest of a source, converted once; None: there is none, or it is unusable."""
         message = self._messages.get(name)
         if message is None:

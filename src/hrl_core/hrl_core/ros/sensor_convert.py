@@ -1,6 +1,5 @@
 """Messages <-> sensed data of the sensors: scan, joints, odometry, IMU, camera frames."""
 
-# pyright: basic
 from array import array
 
 import numpy as np

@@ -1,6 +1,5 @@
 """A small transform buffer: tf2_ros is not among the ROS 2 packages on PyPI."""
 
-# pyright: basic
 from collections import deque
 
 import numpy as np
