@@ -1,6 +1,7 @@
 """The table of nodes for launch_ros: the files in launch/ are one call of `describe` each."""
 
-# pyright: reportMissingImports=false
+# launch is not on PyPI, and the folder launch/ is not it.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution

@@ -51,6 +51,7 @@ class MissionLog:
     world: str
     seed: int
     order: Mapping[str, str]  # item, from_bin, to_station
+    obstacles: list[tuple[float, ...]] = field(default_factory=list)  # x, y m, yaw rad, x, y m
     decisions: list[DecisionEntry] = field(default_factory=list)
     skill: SkillState = field(default_factory=SkillState)
     started: float = 0.0  # s, ROS time of the order
@@ -124,6 +125,7 @@ class MissionLog:
             "world": self.world,
             "seed": self.seed,
             "order": dict(self.order),
+            "obstacles": [_rounded(row) for row in self.obstacles],
             "delivered": self.delivered,
             "sentence": self.sentence,
             "cause": self.cause,

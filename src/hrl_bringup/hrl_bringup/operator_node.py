@@ -1,6 +1,5 @@
 """The operator's side of a mission: resets the plant, gives the order, hears how it goes."""
 
-# pyright: basic
 import math
 import os
 import time

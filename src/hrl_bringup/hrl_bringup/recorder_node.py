@@ -1,6 +1,5 @@
 """Node that records a mission: small topics as they come, camera pictures as JPEG now and then."""
 
-# pyright: basic
 import os
 import sys
 from pathlib import Path
@@ -104,7 +103,7 @@ class RecorderNode(HrlNode):
             self._recording.close()
             self._recording = None
 
-    def status(self):
+    def status(self) -> tuple[bool, str, dict[str, object]]:
         return True, f"recording to {self.parameters.path}", {"bytes": self._bytes}
 
     def _record(self, recording: Recording, topic: Topic) -> None:

@@ -27,6 +27,7 @@ video { width: 100%; }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
 .floor { fill: #fafafa; stroke: #555; stroke-width: 2; }
 .shelf { fill: #d9c9a8; stroke: #8a7a5a; } .station { fill: #c9dbc9; stroke: #6a8a6a; }
+.obstacle { fill: #ddd; stroke: #777; }
 .true { fill: none; stroke: #222; stroke-width: 2; }
 .estimated { fill: none; stroke: #e08214; stroke-width: 2; stroke-dasharray: 5 4; }
 .end { fill: #fff; stroke: #222; stroke-width: 2; }

@@ -39,6 +39,9 @@ def draw_map(site: Site, mission: dict[str, Any]) -> str:
         parts.append(polygon(shelf.pose, shelf.width, shelf.depth, 'class="shelf"'))
     for station in site.stations:
         parts.append(polygon(station.pose, station.width, station.depth, 'class="station"'))
+    for x, y, yaw, depth, width in mission["obstacles"]:
+        front = [x + 0.5 * depth * np.cos(yaw), y + 0.5 * depth * np.sin(yaw), yaw]
+        parts.append(polygon(front, width, depth, 'class="obstacle"'))
     order = mission["order"]
     for name in (*site.bins, *(station.name for station in site.stations)):
         face = site.face(name)

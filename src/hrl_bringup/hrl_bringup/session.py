@@ -35,9 +35,11 @@ class SystemOptions:
 
 def new_log(world: World, name: str, seed: int) -> MissionLog:
     """The log of a mission that is about to begin: the order of a seed."""
-    order = world.sample(seed).order
+    trial = world.sample(seed)
+    order = trial.order
     parts = {"item": order.item, "from_bin": order.from_bin, "to_station": order.to_station}
-    return MissionLog(name, seed, parts)
+    obstacles = [(*o.pose.tolist(), *o.size[:2].tolist()) for o in trial.obstacles]
+    return MissionLog(name, seed, parts, obstacles)
 
 
 def start_nodes(runner: Runner, options: SystemOptions) -> tuple[NodeSpec, ...]:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import yaml
 
-from hrl_bringup.nodes import ParameterValue, node, parameters_for
+from hrl_bringup.nodes import NODES, ParameterValue, parameters_for
 from hrl_core.config import ConfigError
 
 
 def node_command(name: str, arguments: Sequence[str] = ()) -> list[str]:
     """Command line of a node for arguments of the form `world:=small_warehouse`."""
-    return node(name).command(parameters_for(name, dict(_parse(text) for text in arguments)))
+    if name not in NODES:
+        raise ConfigError(f"unknown node {name!r}; known: {sorted(NODES)}")
+    return NODES[name].command(parameters_for(name, dict(_parse(text) for text in arguments)))
 
 
 def become_node(name: str, arguments: Sequence[str] = ()) -> None:

@@ -47,7 +47,7 @@ def compressed_image(seconds: int, nanoseconds: int = 0) -> bytes:
 def a_mission() -> MissionLog:
     """Two decisions, the second of which failed; the estimate is 3 cm off."""
     order = {"item": "box_small", "from_bin": "A2", "to_station": "packing"}
-    log = MissionLog("small_warehouse", 7, order, started=10.0)
+    log = MissionLog("small_warehouse", 7, order, [(3.0, 1.0, 0.3, 0.4, 0.5)], started=10.0)
     for k in range(101):
         stamp, pose = 10.0 + 0.1 * k, np.array([1.2 + 0.03 * k, 1.6, 0.0])
         log.at(stamp)
@@ -161,6 +161,7 @@ def test_the_report_needs_no_other_file_and_escapes_what_it_is_told(share, tmp_p
     assert not re.search(r'(src|href)="(?!data:)', text)
     drawings = re.findall(r"<svg.*?</svg>", text, re.S)
     assert len(drawings) == 2
+    assert drawings[0].count('class="obstacle"') == 1
     for drawing in drawings:
         ElementTree.fromstring(drawing)  # well formed
 
