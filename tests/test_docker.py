@@ -29,6 +29,11 @@ def test_the_command_of_a_service_runs_its_node(service):
     assert any(text.endswith(":='open_bay'") for text in command)
 
 
+def test_an_unknown_node_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="unknown node 'gripper'.*walk"):
+        node_command("gripper")
+
+
 def test_an_argument_without_a_value_is_refused_with_an_example():
     with pytest.raises(ConfigError, match="'world': expected NAME:=VALUE"):
         node_command("plant", ["world"])

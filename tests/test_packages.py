@@ -39,7 +39,7 @@ IMPORTED_AS = {
 
 def declared(package: str) -> set[str]:
     root = ElementTree.parse(SRC / package / "package.xml").getroot()
-    return {element.text for element in root if element.tag in ("depend", "exec_depend")}
+    return {element.text or "" for element in root if element.tag in ("depend", "exec_depend")}
 
 
 def imported(package: str) -> set[str]:
@@ -51,7 +51,7 @@ def imported(package: str) -> set[str]:
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                names.add(node.module.split(".")[0])
+                names.add(str(node.module).split(".")[0])
     return names - set(sys.stdlib_module_names) - {package}
 
 

@@ -5,7 +5,7 @@ package_name = "hrl_core"
 setup(
     name=package_name,
     version="0.1.0",
-    description="What every hrl package shares: geometry, configuration, the robot, the site, topics.",
+    description="What the hrl packages share: geometry, configuration, robot, site, topics.",
     license="Apache-2.0",
     maintainer="hrl maintainers",
     maintainer_email="maintainers@users.noreply.github.com",

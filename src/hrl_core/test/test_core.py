@@ -78,7 +78,10 @@ def edited_world(tmp_path, edit):
     ("edit", "message"),
     [
         (lambda s: s.update(sise=3), r"bad.yaml:\d+: site.sise = 3: Extra inputs"),
-        (lambda s: s["shelves"][1].update(board_height=3), "shelves.1.board_height = 3: .*equal to 1"),
+        (
+            lambda s: s["shelves"][1].update(board_height=3),
+            "shelves.1.board_height = 3: .*equal to 1",
+        ),
         (lambda s: s["shelves"][0].update(board_height="tall"), r"board_height = 'tall': .*number"),
         (lambda s: s["shelves"][0].update(width=float("nan")), "site.shelves.0.width = nan"),
         (lambda s: s["stations"][0].update(marker=10), "'packing' is already that of 'A1'"),

@@ -1,6 +1,5 @@
 """Orders, decisions and goals of the master <-> messages."""
 
-# pyright: basic
 from geometry_msgs.msg import Pose, Quaternion
 
 from hrl_core import topics
@@ -75,6 +74,7 @@ def goal_msg(decision: Decision, order: Order, stamp: float):
 def _walk(goal, decision: Decision, order: Order, stamp: float):
     goal.pose.header.frame_id = topics.MAP
     goal.pose.header.stamp = stamp_msg(stamp)
+    assert decision.pose is not None, "a walk has a pose"
     goal.pose.pose = pose_msg(transform_from_planar(decision.pose))
     return goal
 

@@ -193,7 +193,8 @@ def next_waypoint(site: Site, here: np.ndarray, goal: np.ndarray, avoid: set[str
         return None
     entry = min(points, key=lambda n: float(np.hypot(*(points[n] - here))))
     exit_ = min(points, key=lambda n: float(np.hypot(*(points[n] - goal))))
-    queue, done = [(0.0, entry, (entry,))], set()
+    queue: list[tuple[float, str, tuple[str, ...]]] = [(0.0, entry, (entry,))]
+    done = set()
     while queue:
         cost, name, path = heapq.heappop(queue)
         if name == exit_:

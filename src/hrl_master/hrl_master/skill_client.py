@@ -1,6 +1,5 @@
 """Action client of one skill that always comes back with an outcome."""
 
-# pyright: basic
 from collections.abc import Callable
 
 from rclpy.action import ActionClient
@@ -25,8 +24,8 @@ class SkillClient:
         self._node = node
         self._client = ActionClient(node, interface(topics.ACTIONS[skill]), skill)
         self._handle = None
-        self._stop: Future | None = None  # done: end the goal
-        self._rejected: Future | None = None  # with the message that says why
+        self._stop = Future()  # done: end the goal
+        self._rejected = Future()  # with the message that says why
 
     @property
     def ready(self) -> bool:
@@ -44,14 +43,14 @@ class SkillClient:
 
     def stop(self, code: Code, detail: str) -> None:
         """Cancel the goal, now or as soon as it is accepted; without a goal, do nothing."""
-        if self._stop is not None and not self._stop.done():
+        if not self._stop.done():
             self._stop.set_result((code, detail))
             if self._handle is not None:
                 self._handle.cancel_goal_async()
 
     def on_rejection(self, message: Rejection) -> None:
         """The servers' reasons; those of goals that are not ours are harmless."""
-        if self._rejected is not None and not self._rejected.done():
+        if not self._rejected.done():
             self._rejected.set_result(message)
 
     def destroy(self) -> None:
@@ -75,7 +74,7 @@ class SkillClient:
         result = handle.get_result_async()
         await either(result, self._stop)
         if not result.done() and not await self._node.within(result, ANSWER):
-            code, detail = self._stop.result()
+            code, detail = self._stop.result()  # pyright: ignore[reportGeneralTypeIssues]
             return failure(code, f"{detail}; {self.skill} did not answer in {ANSWER} s")
         message = result.result().result.result
         return outcome_from_msg(message), message

@@ -75,7 +75,7 @@ def test_a_grasp_that_says_it_worked_is_not_believed_when_the_gripper_is_empty()
     mission = make_mission()
     scene = make_scene(SITE.pose_in_front("A2", SITE.standoff))
     decision = mission.next_decision(scene)
-    assert decision.skill == "grasp"
+    assert decision is not None and decision.skill == "grasp"
     check = mission.report(decision, SUCCESS, scene, scene)
     assert not check.ok and "holds nothing" in check.sentence
     assert mission.next_decision(scene).skill == "approach"  # it stands anew before it tries again
@@ -101,6 +101,7 @@ def test_after_a_blocked_walk_the_next_one_goes_by_a_waypoint():
     )
     scene = make_scene()
     first = mission.next_decision(scene)
+    assert first is not None
     mission.report(first, failure, scene, scene)
     second = mission.next_decision(scene)
     assert second.skill == "walk" and second.target in SITE.waypoints
@@ -110,6 +111,7 @@ def test_nothing_runs_while_the_robot_lies_or_is_lost():
     guardrails = Guardrails(SITE, GuardrailConfig())
     mission = make_mission()
     decision = mission.next_decision(make_scene())
+    assert decision is not None
     assert not guardrails.before(decision, replace(make_scene(), tilt=1.2), mission.state).ok
     lost = replace(make_scene(), position_std=1.0)
     assert "limit 0.3" in guardrails.before(decision, lost, mission.state).sentence

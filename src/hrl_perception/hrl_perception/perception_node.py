@@ -1,8 +1,8 @@
 """Perception over ROS: camera, odometry and scan in; detections, the pose in map and tf out."""
 
-# pyright: basic
 import sys
 from collections import deque
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
@@ -173,7 +173,7 @@ class CameraInput:
     def __init__(self, node: HrlNode, name: str, on_complete):
         self.name = name
         self._on_complete = on_complete
-        self._parts: dict[float, dict[str, object]] = {}
+        self._parts: dict[float, dict[str, Any]] = {}
         self._complete: deque[float] = deque(maxlen=QUEUE)
         for kind in (topics.image, topics.depth, topics.camera_info):
             node.subscribe(kind(name), lambda message, kind=kind.__name__: self._add(kind, message))

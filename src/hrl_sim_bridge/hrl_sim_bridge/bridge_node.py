@@ -391,7 +391,7 @@ class BridgeNode(HrlNode):
             response.detail = f"{self._steps_left} ticks of another request are left"
         elif request.ticks:
             self._steps_left, self._stepped = request.ticks, (stepped := Future())
-            response.ok, response.detail = await stepped
+            response.ok, response.detail = await stepped  # pyright: ignore[reportGeneralTypeIssues]
         else:
             response.ok = True
         response.stamp = convert.stamp_msg(self._plant.time)

@@ -1,6 +1,5 @@
 """Commands, transforms and truth of the plant <-> messages."""
 
-# pyright: basic
 from collections.abc import Iterable
 
 import numpy as np

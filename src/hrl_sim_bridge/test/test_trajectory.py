@@ -19,7 +19,7 @@ def test_a_long_trajectory_is_followed_along_straight_lines():
     follower.follow(Trajectory(2.0, times, positions))
     targets = [follower.target(2.0 + 0.1 * k) for k in range(6)]
     expected = [[0.1, 1], [0.2, 1], [0.3, 1], [0.4, 1], [0.4, 1.5], [0.4, 2]]
-    np.testing.assert_allclose(targets, expected, atol=1e-9)
+    np.testing.assert_allclose(np.array(targets, float), expected, atol=1e-9)
     assert follower.target(2.6) is None
 
 

@@ -1,6 +1,5 @@
 """Goals and commands of the skills <-> messages."""
 
-# pyright: basic
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from rclpy.duration import Duration

@@ -120,7 +120,7 @@ class Stepper:
         """Take the commands (n, 3) m/s, m/s, rad/s in base_link; decide who walks."""
         wanted = np.clip(command, self._command_low, self._command_high)
         self._slewed += np.clip(wanted - self._slewed, -self._slew, self._slew)
-        active = (np.abs(self._slewed) >= self._rest).any(axis=1)
+        active: np.ndarray = np.any(np.abs(self._slewed) >= self._rest, axis=1)
         self.command = np.where(active[:, None], self._slewed, 0.0)
         self._idle = np.where(active, 0.0, self._idle + PERIOD)
         # Stop only as a pair touches down, when all four feet are on the floor.

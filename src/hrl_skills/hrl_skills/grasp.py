@@ -184,7 +184,7 @@ class Grasp:
             self._tool_from_item = inverse(arm.odom_from_tool) @ self._odom_from_item
         if not held and self._tool_from_item is None:
             self._look_for_item(sensed, keep_when_near=True)
-        elif held:
+        elif held and self._tool_from_item is not None:
             self._odom_from_item = arm.odom_from_tool @ self._tool_from_item
         estimate = self._estimate(sensed)
         shelf = np.array([self._shelf_in_odom - sensed.odometry.odom_from_base[2, 3]])
@@ -233,7 +233,7 @@ class Grasp:
         return self._step(0.9)
 
     def _verify(self, sensed: Sensed) -> Tick:
-        """Opening and effort say that something is held; a fresh sight in the bin says it is not."""
+        """Opening and effort say that it is held; a fresh sight in the bin, that it is not."""
         if self._ticks < 5:
             self._arm.hold()
             return self._step(0.95)
@@ -333,7 +333,7 @@ class Grasp:
         return item_estimate(base_from_item, self._item.size, self._item.shape)
 
     def _ready_joints(self, sensed: Sensed) -> np.ndarray:
-        """Joints (6,) that hold the hand before and above the item, or its bin if it is not seen."""
+        """Joints (6,) with the hand before and above the item, or its bin if it is not seen."""
         base_from_odom = inverse(sensed.odometry.odom_from_base)
         if self._odom_from_item is not None:
             x, y, z = (base_from_odom @ self._odom_from_item)[:3, 3]

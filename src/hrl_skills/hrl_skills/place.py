@@ -106,9 +106,8 @@ class Place:
                 "held below -0.12 rad and above 1 N m",
             )
         self._goal, self._item = goal, self._site.item(goal.item)
-        self._tool_from_item = goal.item_in_hand
-        if self._tool_from_item is None:
-            self._tool_from_item = nominal_grasp(self._item.size)
+        in_hand = goal.item_in_hand
+        self._tool_from_item = nominal_grasp(self._item.size) if in_hand is None else in_hand
         self._phase, self._ticks = "reach_over", 0
         self._odom_from_face: np.ndarray | None = None
         self._odom_from_item: np.ndarray | None = None
@@ -133,7 +132,7 @@ class Place:
             if self._ticks > 15:
                 return self._give_up(
                     Code.SURFACE_NOT_FOUND,
-                    f"the marker of {self._goal.station} was not seen for {0.1 * self._ticks:.1f} s",
+                    f"no marker of {self._goal.station} was seen for {0.1 * self._ticks:.1f} s",
                 )
             self._arm.hold()
             return self._step(0.0)
@@ -194,7 +193,7 @@ class Place:
         return self._step(0.9)
 
     def _verify(self, sensed: Sensed) -> Tick:
-        """Judge by a sight of the item that is younger than the release, seen from the stow pose."""
+        """Judge by a sight of the item younger than the release, seen from the stow pose."""
         self._arm.hold(gripper=1.0)
         detection = sensed.detections.get(self._goal.item)
         fresh = detection is not None and detection.stamp > sensed.stamp - 0.1 * self._ticks + 0.05
@@ -202,9 +201,10 @@ class Place:
             return self._step(0.95)
         opening = float(self._arm.hand.gripper[0])
         evidence = {"gripper_rad": opening}
-        if not fresh:
+        if detection is None or not fresh:
             detail = f"{self._goal.item} is not seen on {self._goal.station} after its release"
             return self._end(failed(Code.LOST_WHILE_PLACING, detail, **evidence))
+        assert self._odom_from_face is not None, "placed without a surface"
         face_from_item = inverse(self._odom_from_face) @ detection.odom_from_object
         error = float(np.linalg.norm(face_from_item[:2, 3] - self._target_in_face()[:2]))
         upright = float(detection.odom_from_object[2, 2])
@@ -230,6 +230,7 @@ class Place:
 
     def _target_in_base(self, sensed: Sensed) -> np.ndarray:
         """The same (1, 3) in base_link; heights along the vertical, whatever the marker's tilt."""
+        assert self._odom_from_face is not None, "reaches without a surface"
         yaw = yaw_of(self._odom_from_face)
         x, y, z = self._target_in_face()
         c, s = np.cos(yaw), np.sin(yaw)
@@ -275,7 +276,7 @@ class Place:
 
 
 def nominal_grasp(size) -> np.ndarray:
-    """Item in the tool frame (4, 4) where no grasp was measured: held near its top, hand pitched."""
+    """Item in the tool frame (4, 4), no grasp measured: held near its top, hand pitched."""
     up_in_hand = np.array([-np.sin(NOMINAL_PITCH), np.cos(NOMINAL_PITCH), 0.0])  # roll 90 degrees
     x = np.array([0.0, 0.0, 1.0])
     rotation = np.stack([x, np.cross(up_in_hand, x), up_in_hand], axis=1)

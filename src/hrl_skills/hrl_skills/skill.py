@@ -1,4 +1,4 @@
-"""The contract of every skill: start, tick, stop; bounded; ends with an outcome that sensors confirm."""
+"""The contract of every skill: start, tick, stop; bounded; its outcome confirmed by sensors."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ TICK = 0.1  # s, control period of every skill
 
 
 class GoalRejected(ValueError):
-    """A goal that must not start: the code and a sentence with the place, the value and what is allowed."""
+    """A goal that must not start: code, and a sentence with place, value and what is allowed."""
 
     def __init__(self, code: Code, detail: str):
         super().__init__(detail)
@@ -80,19 +80,25 @@ class PlaceGoal:
 
 
 class Skill(Protocol):
-    """A bounded skill. The caller counts the steps, watches the sensors' age and ends it at `max_steps`."""
+    """A bounded skill.
+
+    The caller counts the steps, watches the sensors' age and ends it at `max_steps`.
+    """
 
     name: str
     max_steps: int
 
     def start(self, goal: Any, sensed: Sensed) -> None:
         """Begin; raises GoalRejected when the goal is wrong or a precondition is not met."""
+        ...
 
     def tick(self, sensed: Sensed) -> Tick:
         """One control period of 0.1 s; never blocks. After an outcome it is not called again."""
+        ...
 
     def stop(self) -> Command:
         """The command that brings the robot to a safe state; may be called at any time."""
+        ...
 
 
 def failed(code: Code, detail: str, **evidence: float) -> Outcome:

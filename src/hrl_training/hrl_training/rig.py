@@ -137,6 +137,7 @@ class Rig:
     def _goal(self, decision: Decision):
         order, site = self.trial.order, self.world.site
         if decision.skill == "walk":
+            assert decision.pose is not None, "a walk has a pose"
             return WalkGoal(decision.pose)
         if decision.skill == "approach":
             return ApproachGoal(decision.target, site.standoff)

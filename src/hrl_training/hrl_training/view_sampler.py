@@ -116,7 +116,7 @@ class ViewSampler:
         """Put the robot at a planar pose (3,), leaning a little, with the arm's joints (6,)."""
         rng, body, robot = self._rng, self._body, self._robot
         pose = transform_from_planar(map_from_base)
-        lean = pose[:3, :3] @ rotation_from_rpy(*rng.normal(0, 0.02, 2), 0.0)
+        lean = pose[:3, :3] @ rotation_from_rpy(rng.normal(0, 0.02), rng.normal(0, 0.02), 0.0)
         height = robot.legs.standing_height + rng.normal(0, 0.005)
         quaternion = quaternion_from_rotation(lean)[[3, 0, 1, 2]]
         self._data.qpos[body.root_position] = [*map_from_base[:2], height, *quaternion]

@@ -85,7 +85,7 @@ class ManipulationEnv:
     # What the robot has
 
     def base_rotation(self) -> np.ndarray:
-        """Rotation (n, 3, 3) of base_link in the world, for the small angles of a standing robot."""
+        """Rotation (n, 3, 3) of base_link in the world, for small angles of a standing robot."""
         roll, pitch, yaw = self.base_now[:, 3:].T
         return _rotation(roll, pitch, yaw)
 

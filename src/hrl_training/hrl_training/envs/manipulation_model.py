@@ -13,7 +13,7 @@ CONTACT_FOUND_AND_FORCE = 0b11
 
 
 def manipulation_model(robot: Robot) -> mujoco.MjModel:
-    """Compile it. Bodies: the robot's, `shelf` (board's front edge at its origin), `panels`, `item`."""
+    """Compile it: the robot, `shelf` (origin: its board's front edge), `panels`, `item`."""
     spec = robot_spec(robot, skin=False, cameras=False, weightless_arm=True)
     _fix_base(robot, spec)
     set_options(spec, TIMESTEP)
