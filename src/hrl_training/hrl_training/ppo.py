@@ -20,8 +20,8 @@ from torch import nn
 
 from hrl_skills.policy import CLIP
 
+# Orders and signs of the mirror image of an observation and of an action.
 Mirror = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Orders and signs of the mirror image of an observation and of an action."""
 
 
 class Step(NamedTuple):
