@@ -27,6 +27,7 @@ def test_the_command_of_a_service_runs_its_node(service):
     assert (first, name) == ("node", service)
     command = node_command(name, arguments)
     assert any(text.endswith(":='open_bay'") for text in command)
+    assert ("use_sim_time:=true" in command) == (name != "plant")
 
 
 def test_an_unknown_node_is_refused_with_the_known_ones():

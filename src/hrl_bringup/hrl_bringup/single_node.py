@@ -5,15 +5,20 @@ from collections.abc import Sequence
 
 import yaml
 
-from hrl_bringup.nodes import NODES, ParameterValue, parameters_for
+from hrl_bringup.nodes import ARGUMENTS, NODES, ParameterValue, parameters_for
 from hrl_core.config import ConfigError
 
 
 def node_command(name: str, arguments: Sequence[str] = ()) -> list[str]:
-    """Command line of a node for arguments of the form `world:=small_warehouse`."""
+    """Command line of a node for arguments of the form `world:=small_warehouse`.
+
+    Those that are not given have the defaults of the launch files.
+    """
     if name not in NODES:
         raise ConfigError(f"unknown node {name!r}; known: {sorted(NODES)}")
-    return NODES[name].command(parameters_for(name, dict(_parse(text) for text in arguments)))
+    values = {argument.name: argument.default for argument in ARGUMENTS}
+    values.update(_parse(text) for text in arguments)
+    return NODES[name].command(parameters_for(name, values))
 
 
 def become_node(name: str, arguments: Sequence[str] = ()) -> None:
