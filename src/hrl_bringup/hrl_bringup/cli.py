@@ -20,7 +20,7 @@ app.add_typer(world_app, name="world")
 
 # Commands whose options belong to the module that does the work: `<name> --help` asks it.
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
-BENCHMARKS = {"plant": "hrl_sim_bridge.bench", "perception": "hrl_training.bench_perception"}
+BENCHMARKS = {"plant": "hrl_bringup.bench_plant", "perception": "hrl_training.bench_perception"}
 EVALUATIONS: dict[str, tuple[str, ...]] = {  # module and its first arguments
     "gait": ("hrl_training.evaluate_gait",),
     "walk": ("hrl_training.evaluate_navigation", "walk"),
@@ -129,7 +129,7 @@ def train(context: typer.Context) -> None:
 def bench(
     context: typer.Context, what: Annotated[str, typer.Argument(metavar="plant|perception")]
 ) -> None:
-    """Measure the plant's speed or perception's accuracy."""
+    """Measure the speed of the plant and of all nodes over ROS; or perception's accuracy."""
     if what not in BENCHMARKS:
         _refuse(f"unknown benchmark {what!r}; known: {sorted(BENCHMARKS)}")
     _run_main(BENCHMARKS[what], context.args)
