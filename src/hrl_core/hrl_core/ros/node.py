@@ -241,6 +241,8 @@ def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # the end takes a second or two at most
         if node is not None:
             _end(node, executor)
         executor.shutdown()
