@@ -98,6 +98,7 @@ class Site(Config):
     item_marker_size: float = 0.04  # m, black square
     standoff: float = 0.75  # m, base_link in front of a face, to grasp and place
     staging: float = 1.5  # m, base_link in front of a face, where a walk ends
+    target_setback: float = 0.2  # m, where items are put down, behind a station's front edge
     shelves: tuple[Shelf, ...]
     stations: tuple[Station, ...]
     items: dict[str, Item]
@@ -212,6 +213,12 @@ class Site(Config):
         if name not in known:
             raise ConfigError(f"unknown target {name!r}; known: {sorted(known)}")
         return self.faces[name]
+
+    def target_point(self, station: str) -> np.ndarray:
+        """Point (3,) m in map on a station's surface where items are put down."""
+        face = self.faces[self.station(station).name]
+        point = face[:3, 3] - self.target_setback * face[:3, 0]
+        return point + np.array([0, 0, MARKER_DROP])
 
     def pose_in_front(self, name: str, distance: float) -> np.ndarray:
         """Planar pose (3,) of base_link in map that faces a bin or station at `distance` [m]."""

@@ -47,9 +47,6 @@ class GuardrailConfig(Config):
     place_tolerance: float = Field(
         default=0.10, gt=0, le=0.5, description="m between item and target when placed"
     )
-    surface_depth: float = Field(
-        default=0.2, gt=0, le=1, description="m from a station's front edge to its target point"
-    )
 
 
 class Guardrails:
@@ -130,8 +127,7 @@ class Guardrails:
         seen = after.seen.get(state.order.item)
         if seen is None or seen.age > 10.0:  # s; about what a place takes to retreat and stow
             return Check(False, f"{state.order.item} is not seen at {decision.target}")
-        face = self._site.face(decision.target)
-        target = face[:2, 3] - self._config.surface_depth * face[:2, 0]
+        target = self._site.target_point(decision.target)[:2]
         error = float(np.hypot(*(seen.map_from_object[:2, 3] - target)))
         # The map is known to centimetres only, so this limit is wider than the skill's own.
         limit = self._config.place_tolerance + 2 * min(after.position_std, 0.1)

@@ -49,7 +49,7 @@ def run_skill(decision, scene: Scene) -> Scene:
     if decision.skill == "grasp":
         return make_scene(scene.map_from_base, holding=True)
     face = SITE.face(decision.target).copy()
-    face[:2, 3] -= 0.2 * face[:2, 0]
+    face[:3, 3] = SITE.target_point(decision.target)
     return make_scene(scene.map_from_base, seen={"can": Seen("item", face, 0.5, 1.0)})
 
 

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrl_core.geometry import transform_from, transform_from_planar
-from hrl_core.site import Site, Station
+from hrl_core.site import Site
 from hrl_sim_bridge.trial import Order
 from hrl_sim_bridge.truth import Truth
 
-TARGET_SETBACK = 0.2  # m, target point behind the front edge of a station
 PLACEMENT_LIMIT = 0.05  # m
 UPRIGHT_LIMIT = 0.94  # cosine of the tilt
 HEIGHT_LIMIT = 0.01  # m, of the base of an upright item above the table
@@ -29,18 +27,11 @@ class Judgement:
     fell: bool
 
 
-def target_point(station: Station) -> np.ndarray:
-    """Point (3,) m in map on the table where an item with place offset (0, 0) belongs."""
-    map_from_station = transform_from_planar(np.array(station.pose))
-    point = map_from_station @ transform_from((-TARGET_SETBACK, 0.0, station.board_height))
-    return point[:3, 3]
-
-
 def judge(truth: Truth, order: Order, site: Site) -> Judgement:
     """Judge an order: its item must stand free, upright and at rest within 5 cm of the target."""
     station = site.station(order.to_station)
     pose = truth.items[order.item]
-    away = float(np.linalg.norm((pose[:3, 3] - target_point(station))[:2]))
+    away = float(np.linalg.norm((pose[:3, 3] - site.target_point(station.name))[:2]))
     up = float(pose[2, 2])
     above = float(pose[2, 3]) - 0.5 * site.item(order.item).size[2] - station.board_height
     reasons = []

@@ -6,7 +6,7 @@ import pytest
 from hrl_core.config import ConfigError
 from hrl_core.geometry import rotation_from_rpy, transform_from
 from hrl_sim_bridge.faults import Fault, FaultKind
-from hrl_sim_bridge.judge import judge, target_point
+from hrl_sim_bridge.judge import judge
 from hrl_sim_bridge.truth import Touch, Truth
 from hrl_skills.skill import Command
 
@@ -135,7 +135,7 @@ def test_a_fault_with_a_wrong_target_is_refused(plant, kind, target, message):
 
 def delivered_truth(world, order) -> Truth:
     """The truth of a perfect delivery."""
-    point = target_point(world.site.station(order.to_station))
+    point = world.site.target_point(order.to_station)
     height = point[2] + 0.5 * world.site.items[order.item].size[2]
     pose = transform_from((point[0], point[1], height))
     return Truth(

@@ -31,7 +31,6 @@ OBSERVATION = (
     Field("held", 1, "1: the gripper is stopped short of closing"),
 )
 MAX_STEPS = 250
-TARGET_SETBACK = 0.2  # m, a station's target point behind its front edge
 OVER = 0.07  # m, the item's bottom over the surface when the policy takes over
 LOWER_TICKS = 80
 RETREATED = 0.12  # m, tool from the released item's centre
@@ -92,7 +91,7 @@ class Place:
             )
         station = stations[goal.station]
         offset = np.asarray(goal.offset, float)
-        room = np.array([TARGET_SETBACK, 0.5 * station.width]) - 0.05
+        room = np.array([self._site.target_setback, 0.5 * station.width]) - 0.05
         if offset.shape != (2,) or not (np.abs(offset) <= room).all():
             raise GoalRejected(
                 Code.GOAL_INVALID,
@@ -226,7 +225,7 @@ class Place:
     def _target_in_face(self) -> np.ndarray:
         """Where (3,) m the item's centre belongs in the station's frame."""
         x, y = self._goal.offset
-        return np.array([x - TARGET_SETBACK, y, MARKER_DROP + 0.5 * self._item.size[2]])
+        return np.array([x - self._site.target_setback, y, MARKER_DROP + 0.5 * self._item.size[2]])
 
     def _target_in_base(self, sensed: Sensed) -> np.ndarray:
         """The same (1, 3) in base_link; heights along the vertical, whatever the marker's tilt."""
