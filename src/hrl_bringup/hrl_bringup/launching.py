@@ -70,5 +70,7 @@ def _start(spec: NodeSpec, arguments: list[Argument]) -> Node:
         parameters=[*parameters, {**spec.parameters, **given}],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
+        # On a busy computer four nodes with torch need more than launch's 5 s to go.
+        sigterm_timeout="20",
         on_exit=[LogInfo(msg=f"{spec.name} has ended; ending the others"), Shutdown()],
     )

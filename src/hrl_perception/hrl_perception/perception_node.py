@@ -187,9 +187,12 @@ class CameraInput:
         """Complete frames up to `now` [s], each with the camera's place at its stamp."""
         frames = []
         while self._complete and self._complete[0] <= now + EPSILON:
-            stamp = self._complete.popleft()
+            stamp = self._complete[0]
+            frame_id = self._parts[stamp]["image"].header.frame_id
+            if np.isfinite(newest := transforms.newest(frame_id)) and newest < stamp - EPSILON:
+                break  # its transform is still on the way
+            self._complete.popleft()
             parts = self._parts.pop(stamp)
-            frame_id = parts["image"].header.frame_id
             base_from_optical = transforms.lookup(topics.BASE, frame_id, stamp)
             frames.append(
                 sensor_convert.frame_from_msgs(
