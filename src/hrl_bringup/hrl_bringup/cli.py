@@ -44,7 +44,7 @@ def demo(
     seed: Seed = 0,
     robot: Robot = "spot",
     headless: Annotated[
-        bool, typer.Option("--headless", help="Open no window, also where there is a display.")
+        bool, typer.Option("--headless", help="Do not show the report in a browser at the end.")
     ] = False,
     realtime_factor: Annotated[
         float, typer.Option(min=0, help="Simulated over wall time; 0: as fast as it can.")

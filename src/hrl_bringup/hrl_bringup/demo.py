@@ -1,6 +1,8 @@
 """`./hrl demo`: one mission over ROS 2, watched in the terminal, recorded and judged."""
 
+import os
 import time
+import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +63,13 @@ def run_demo(options: DemoOptions) -> int:
     verdict = "delivered" if status == 0 else "not delivered"
     sentence = f"{verdict}: {log.sentence}"
     console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
+    if not options.headless and status != INTERRUPTED and _has_display():
+        webbrowser.open((folder / "report.html").resolve().as_uri())
     return status
+
+
+def _has_display() -> bool:
+    return any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _run(options: DemoOptions, world, folder: Path, log: MissionLog, console: Console) -> None:
