@@ -58,8 +58,12 @@ def plant(start_node, listen, call):
     """A paused plant, as fast as it can; and its truth."""
     truth = listen(topics.PLANT_TRUTH)
     node = start_node(PLANT, "plant", paused=True, realtime_factor=0.0)
-    call(topics.STEP_PLANT, ticks=1)
-    truth.wait()
+
+    def heard() -> bool:
+        end = seconds(call(topics.STEP_PLANT, ticks=1).stamp)
+        return bool(truth.messages) and stamp(truth.messages[-1]) == end
+
+    wait_for(heard, "the plant's truth", 60)
     return node, truth
 
 
