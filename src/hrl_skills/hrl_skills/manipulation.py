@@ -1,4 +1,7 @@
-"""What grasp and place share."""
+"""What grasp and place share: the hand's state, the item's estimate, actions, observations.
+
+All functions are batched over n robots; the training environments and the skills call the same.
+"""
 
 from dataclasses import dataclass
 
@@ -14,45 +17,52 @@ ACTION = (
     ActionField("roll", "0.25 rad per tick"),
     ActionField("gripper", "-1 open, 1 closed"),
 )
-STEP = np.array([0.025, 0.025, 0.025, 0.1, 0.25])
-GRIPPER_SLEW = 0.3
-LEAD = 0.07
-HAND_LOW = np.array([0.35, -0.6, -0.35, 0.0, 0.0])
+STEP = np.array([0.025, 0.025, 0.025, 0.1, 0.25])  # m, m, m, rad, rad per tick at action 1
+GRIPPER_SLEW = 0.3  # rad per tick
+LEAD = 0.07  # m, the commanded hand may be ahead of the measured one
+HAND_LOW = np.array([0.35, -0.6, -0.35, 0.0, 0.0])  # m in base_link, rad
 HAND_HIGH = np.array([1.1, 0.6, 0.8, 1.6, 2.8])
-CENTRE = np.array([0.0, -1.2, 1.8, 0.0, 0.6, 1.57])
-JAW = 0.024
-CLEARANCE = 0.015
-GRIP_EFFORT = 3.0
-GRIP_OPENING = 0.12
+CENTRE = np.array([0.0, -1.2, 1.8, 0.0, 0.6, 1.57])  # rad, middle of the joints' use
+JAW = 0.024  # m, fixed jaw below the tool along the hand's z axis
+CLEARANCE = 0.015  # m, between the fixed jaw and the item before it closes
+GRIP_EFFORT = 3.0  # N m; the servo reaches it at rest only when something stops the finger
+GRIP_OPENING = 0.12  # rad; an empty gripper closes further
 
 
 @dataclass
 class Hand:
-    joints: np.ndarray
-    gripper: np.ndarray
-    effort: np.ndarray
-    command: np.ndarray
-    gripper_command: np.ndarray
-    position: np.ndarray
-    rotation: np.ndarray
+    """Arms and grippers as measured, and what they were told; hand poses as in ArmKinematics."""
+
+    joints: np.ndarray  # (n, 6) rad
+    gripper: np.ndarray  # (n,) rad, 0 closed, negative open
+    effort: np.ndarray  # (n,) N m, positive closes
+    command: np.ndarray  # (n, 5), hand pose
+    gripper_command: np.ndarray  # (n,) rad
+    position: np.ndarray  # (n, 3) m, tool in base_link
+    rotation: np.ndarray  # (n, 3, 3), hand in base_link
 
     @property
-    def yaw(self):
+    def yaw(self) -> np.ndarray:
+        """Yaw (n,) rad of the arm's plane in base_link."""
         return self.joints[:, 0]
 
     @property
-    def pitch(self):
+    def pitch(self) -> np.ndarray:
+        """Downward pitch (n,) rad of the hand."""
         return self.joints[:, 1] + self.joints[:, 2] + self.joints[:, 4]
 
 
 @dataclass
 class ItemEstimate:
-    position: np.ndarray
-    rotation: np.ndarray
-    size: np.ndarray
-    cylinder: np.ndarray
+    """Where items are believed to be in base_link, and what the catalogue says of them."""
 
-    def bottom(self):
+    position: np.ndarray  # (n, 3) m, centre
+    rotation: np.ndarray  # (n, 3, 3)
+    size: np.ndarray  # (n, 3) m, half extents
+    cylinder: np.ndarray  # (n,) bool
+
+    def bottom(self) -> np.ndarray:
+        """Height (n,) m of the lowest point in base_link."""
         down = np.abs(self.rotation[:, 2])
         box = (down * self.size).sum(1)
         tilt = np.sqrt(np.maximum(0.0, 1 - down[:, 2] ** 2))
@@ -61,15 +71,19 @@ class ItemEstimate:
 
 
 class GripSensor:
-    def __init__(self, count: int):
+    """Notices from opening and effort alone that grippers hold something."""
+
+    def __init__(self, count: int) -> None:
         self._last = np.zeros(count)
         self._ticks = np.zeros(count, int)
 
-    def reset(self, rows, gripper, held=False):
+    def reset(self, rows: np.ndarray, gripper: np.ndarray, held: bool = False) -> None:
+        """Begin anew in some rows; `gripper` (n,) rad is that of all rows."""
         self._last[rows] = gripper[rows]
         self._ticks[rows] = 2 if held else 0
 
-    def update(self, gripper, effort):
+    def update(self, gripper: np.ndarray, effort: np.ndarray) -> np.ndarray:
+        """Whether (n,) each gripper [rad, N m] is stopped short of closing, for two ticks."""
         still = np.abs(gripper - self._last) < 0.03
         pressing = (effort > GRIP_EFFORT) & (gripper < -GRIP_OPENING)
         self._ticks = np.where(still & pressing, self._ticks + 1, 0)
@@ -77,17 +91,20 @@ class GripSensor:
         return self._ticks >= 2
 
 
-def to_yaw_frame(vector, yaw):
+def to_yaw_frame(vector: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """Vectors (n, 3) in base_link -> along the arm's plane, to its left, up."""
     c, s = np.cos(yaw), np.sin(yaw)
     x, y, z = vector.T
     return np.stack([c * x + s * y, -s * x + c * y, z], axis=1)
 
 
-def from_yaw_frame(vector, yaw):
+def from_yaw_frame(vector: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """The inverse of `to_yaw_frame`."""
     return to_yaw_frame(vector, -yaw)
 
 
-def apply_action(hand, action):
+def apply_action(hand: Hand, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Actions (n, 6) in [-1, 1] -> the next commanded hand pose (n, 5) and gripper (n,) rad."""
     action = np.clip(action, -1.0, 1.0)
     command = hand.command + np.concatenate(
         [from_yaw_frame(action[:, :3] * STEP[:3], hand.yaw), action[:, 3:5] * STEP[3:]], axis=1
@@ -103,13 +120,18 @@ def apply_action(hand, action):
     return command, gripper
 
 
-def closing_width(item, rotation):
+def closing_width(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
+    """Half width (n,) m of items along the direction in which hands (n, 3, 3) close."""
     axis = np.einsum("nji,nj->ni", item.rotation, rotation[:, :, 2])
     box = np.abs(axis[:, 0]) * item.size[:, 0] + np.abs(axis[:, 1]) * item.size[:, 1]
     return np.where(item.cylinder, item.size[:, 0], np.minimum(box, item.size[:, :2].max(1)))
 
 
-def grasp_point(item, rotation):
+def grasp_point(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
+    """Where (n, 3) m in base_link the tool has to be before hands (n, 3, 3) close on items.
+
+    The jaws' tips stay off the board; on wide items the root of the finger stays off the top.
+    """
     width = closing_width(item, rotation)
     height = item.size[:, 2]
     depth = np.clip(np.minimum(0.066 - width, 2 * height - 0.047), 0.012, 0.045)
@@ -118,13 +140,15 @@ def grasp_point(item, rotation):
     return point - rotation[:, :, 2] * (width + CLEARANCE - JAW)[:, None]
 
 
-def yaw_to_jaws(item, rotation):
+def yaw_to_jaws(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
+    """Yaw (n,) rad from the closing direction of hands (n, 3, 3) to the items' x axes."""
     item_yaw = np.arctan2(item.rotation[:, 1, 0], item.rotation[:, 0, 0])
     jaws_yaw = np.arctan2(rotation[:, 1, 2], rotation[:, 0, 2])
     return item_yaw - jaws_yaw
 
 
-def hand_observation(hand, last_action):
+def hand_observation(hand: Hand, last_action: np.ndarray) -> list[np.ndarray]:
+    """The parts of an observation that do not depend on the task, in the order of HAND_FIELDS."""
     return [
         hand.joints - CENTRE,
         (hand.gripper + 0.8)[:, None],
@@ -138,7 +162,7 @@ def hand_observation(hand, last_action):
     ]
 
 
-HAND_FIELDS = (
+HAND_FIELDS = (  # name, size, unit
     ("joints", 6, "rad, from the middle of their use"),
     ("gripper", 1, "rad, plus 0.8"),
     ("gripper_command", 1, "rad, plus 0.8"),
