@@ -117,6 +117,9 @@ def test_the_recording_is_read_by_mcap_and_its_messages_by_ros(demo):
             channel.topic: summary.statistics.channel_message_counts.get(id, 0)
             for id, channel in summary.channels.items()
         }
+        mission = mission_of(demo[0])
+        end = summary.statistics.message_end_time * 1e-9
+        assert end == pytest.approx(mission["simulated_duration_s"], abs=3.0)  # s of ROS time
         assert {schema.encoding for schema in summary.schemas.values()} == {"ros2msg"}
         for topic in ("/scan", "/odom", "/joint_states", "/tf", "/pose", "/detections"):
             assert counts[topic] > 100, counts

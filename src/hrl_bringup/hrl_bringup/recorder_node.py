@@ -110,7 +110,9 @@ class RecorderNode(HrlNode):
         name = self.resolve_topic_name(topic.name)
         latched = topic.purpose == "latched"
         durability = "transient_local" if latched else "volatile"
-        recording.add_topic(name, topic.type, "reliable", durability)
+        # The plant makes the time and so knows none: its diagnostics carry that of the computer.
+        stamped = topic is not topics.DIAGNOSTICS
+        recording.add_topic(name, topic.type, "reliable", durability, stamped)
 
         def write(cdr: bytes) -> None:
             recording.write(name, cdr)

@@ -89,8 +89,12 @@ class Recording:
         type_name: str,
         reliability: Reliability = "reliable",
         durability: Durability = "volatile",
+        stamped: bool = True,
     ) -> None:
-        """Declare a topic; the qualities of service are those that `ros2 bag play` offers."""
+        """Declare a topic; the qualities of service are those that `ros2 bag play` offers.
+
+        `stamped`: file messages under the time that they carry, if they carry one.
+        """
         definition = message_definition(type_name, self._prefixes)
         if type_name not in self._schemas:
             self._schemas[type_name] = self._writer.register_schema(
@@ -102,7 +106,7 @@ class Recording:
             schema_id=self._schemas[type_name],
             metadata={"offered_qos_profiles": _offered_qos(reliability, durability)},
         )
-        self._offsets[topic] = stamp_offset(definition, type_name)
+        self._offsets[topic] = stamp_offset(definition, type_name) if stamped else None
         self._sequence[topic] = 0
 
     def write(self, topic: str, cdr: bytes) -> int:

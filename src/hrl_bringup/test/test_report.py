@@ -124,6 +124,16 @@ def test_what_is_written_is_read_back_with_its_schema_and_time(share, tmp_path):
     assert message.data == b"\0\1\0\0 no time in it"
 
 
+def test_a_topic_whose_stamps_are_of_another_clock_is_filed_under_the_latest_time(share, tmp_path):
+    recording = Recording(tmp_path / "r.mcap", [share])
+    recording.add_topic("/a", "sensor_msgs/msg/CompressedImage")
+    recording.add_topic("/b", "sensor_msgs/msg/CompressedImage", stamped=False)
+    recording.write("/a", compressed_image(12))
+    assert recording.write("/b", compressed_image(1_795_000_000)) == 12_000_000_000
+    assert recording.write("/a", compressed_image(13)) == 13_000_000_000
+    recording.close()
+
+
 def test_stills_are_the_last_pictures_before_each_hand_over(share, tmp_path):
     path = tmp_path / "recording.mcap"
     recording = Recording(path, [share])
