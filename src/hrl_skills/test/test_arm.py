@@ -56,6 +56,7 @@ def test_carry_keeps_the_hand_over_the_footprint(kinematics):
 def test_an_action_moves_the_command_but_never_far_ahead_of_the_hand(kinematics):
     pose = np.array([[0.8, 0.1, 0.2, 1.0, 1.57]])
     hand = hand_at(kinematics, pose, gripper=-1.0)
+    gripper = hand.gripper
     for _ in range(10):
         hand.command, gripper = apply_action(hand, np.array([[3.0, 0, 0, 0, 0, 1.0]]))
     lead = np.linalg.norm(hand.command[0, :3] - hand.position[0])

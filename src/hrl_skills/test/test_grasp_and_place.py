@@ -1,0 +1,176 @@
+"""Grasp and place on an arm that does at once what it is told: goals, failures, safe ends."""
+
+import numpy as np
+import pytest
+
+from hrl_core.geometry import transform_from, transform_from_planar
+from hrl_core.outcomes import Code, Outcome
+from hrl_core.robot import load_robot
+from hrl_core.sensed import Detection, Joints, Localisation, Odometry, Sensed
+from hrl_core.site import load_site
+from hrl_skills.grasp import Grasp
+from hrl_skills.place import Place
+from hrl_skills.skill import GoalRejected, GraspGoal, PlaceGoal
+
+BIN, ITEM, STATION = "A2", "can", "packing"
+NO_OFFSET = np.zeros(2)
+
+
+class ObedientArm:
+    """A standing robot in front of a bin or station, whose odom is map; `items` in map (4, 4)."""
+
+    def __init__(self, target: str, arm: str = "stow", holds: bool = False) -> None:
+        self.robot, self.site = load_robot(), load_site("small_warehouse")
+        pose = self.site.pose_in_front(target, self.site.standoff)
+        self.map_from_base = transform_from_planar(pose, self.robot.legs.standing_height)
+        self.stamp, self.holds, self.items = 0.0, holds, {}
+        gripper = -0.8 if holds else 0.0
+        legs = self.robot.legs.nominal
+        self.position = np.array([*legs, *self.robot.arm.poses[arm], gripper])
+
+    def put_in_bin(self, forward: float) -> None:
+        """Let the item stand `forward` [m] of the robot on the bin's board."""
+        height = self.site.shelf_of(BIN).board_height + 0.5 * self.site.item(ITEM).size[2]
+        pose = self.map_from_base @ transform_from((forward, 0, 0)) @ np.diag([-1, -1, 1, 1])
+        pose[2, 3] = height
+        self.items[ITEM] = pose
+
+    def sense(self) -> Sensed:
+        seen = {name: ("bin", self.site.face(name)) for name in self.site.bins}
+        seen |= {s.name: ("station", self.site.face(s.name)) for s in self.site.stations}
+        seen |= {name: ("item", pose) for name, pose in self.items.items()}
+        effort = np.zeros_like(self.position)
+        effort[-1] = 5.0 if self.holds else 0.0
+        return Sensed(
+            stamp=self.stamp,
+            joints=Joints(self.stamp, self.position.copy(), 0 * effort, effort),
+            odometry=Odometry(self.stamp, self.map_from_base, np.zeros(3)),
+            localisation=Localisation(self.stamp, np.zeros(3), np.eye(3) * 1e-4),
+            detections={
+                name: Detection(self.stamp, kind, name, 0, pose, np.eye(6) * 1e-6, 1.0)
+                for name, (kind, pose) in seen.items()
+            },
+        )
+
+    def run(self, skill, goal) -> Outcome:
+        skill.start(goal, self.sense())
+        for _ in range(skill.max_steps):
+            tick = skill.tick(self.sense())
+            command = tick.command
+            assert np.isfinite(command.arm).all()
+            moved = command.arm - self.position[self.robot.arm_slice]
+            assert np.abs(moved).max() <= 0.1 * self.robot.arm.velocity_limit + 1e-9
+            self.position[self.robot.arm_slice] = command.arm
+            if not self.holds:
+                self.position[-1] = command.gripper
+            self.stamp = round(self.stamp + 0.1, 6)
+            if tick.outcome is not None:
+                return tick.outcome
+        raise AssertionError(f"{skill.name} has not ended within its bound")
+
+    def arm_is_at(self, pose: str) -> bool:
+        wanted = np.array(self.robot.arm.poses[pose])
+        return bool(np.abs(self.position[self.robot.arm_slice] - wanted).max() < 0.05)
+
+
+@pytest.fixture(scope="module")
+def grasp() -> Grasp:
+    return Grasp(load_site("small_warehouse"), load_robot())
+
+
+@pytest.fixture(scope="module")
+def place() -> Place:
+    return Place(load_site("small_warehouse"), load_robot())
+
+
+@pytest.mark.parametrize(
+    ("goal", "said"), [(GraspGoal("teapot", BIN), "'teapot'"), (GraspGoal(ITEM, "A9"), "'A9'")]
+)
+def test_a_grasp_of_something_unknown_is_refused_with_what_is_allowed(grasp, goal, said):
+    with pytest.raises(GoalRejected, match=said) as refusal:
+        grasp.start(goal, ObedientArm(BIN).sense())
+    assert refusal.value.code is Code.GOAL_INVALID
+    assert ITEM in str(refusal.value) or BIN in str(refusal.value)
+
+
+def test_a_full_gripper_does_not_grasp_and_an_empty_one_does_not_place(grasp, place):
+    with pytest.raises(GoalRejected) as refusal:
+        grasp.start(GraspGoal(ITEM, BIN), ObedientArm(BIN, "carry", holds=True).sense())
+    assert refusal.value.code is Code.NOT_READY
+    with pytest.raises(GoalRejected) as refusal:
+        place.start(PlaceGoal(STATION, ITEM, NO_OFFSET), ObedientArm(STATION).sense())
+    assert refusal.value.code is Code.NOTHING_HELD
+
+
+@pytest.mark.parametrize("offset", [np.array([1.0, 0.0]), np.array([0.0, np.nan]), np.zeros(3)])
+def test_an_offset_beside_the_station_is_refused(place, offset):
+    robot = ObedientArm(STATION, "carry", holds=True)
+    with pytest.raises(GoalRejected, match="allowed") as refusal:
+        place.start(PlaceGoal(STATION, ITEM, offset), robot.sense())
+    assert refusal.value.code is Code.GOAL_INVALID
+
+
+def test_an_empty_bin_ends_as_not_found_with_the_arm_stowed(grasp):
+    robot = ObedientArm(BIN)
+    outcome = robot.run(grasp, GraspGoal(ITEM, BIN))
+    assert outcome.code is Code.ITEM_NOT_FOUND
+    assert not outcome.verdict.confirmed
+    assert robot.arm_is_at("stow")
+
+
+def test_an_item_deep_in_the_shelf_ends_as_out_of_reach_with_the_arm_stowed(grasp):
+    robot = ObedientArm(BIN)
+    robot.put_in_bin(forward=1.17)
+    robot.map_from_base[:2, 3] -= 0.1 * robot.map_from_base[:2, 0]
+    outcome = robot.run(grasp, GraspGoal(ITEM, BIN))
+    assert outcome.code is Code.ITEM_OUT_OF_REACH, outcome.detail
+    assert robot.arm_is_at("stow")
+
+
+def test_an_item_that_cannot_be_held_ends_as_not_held_with_the_arm_stowed(grasp):
+    robot = ObedientArm(BIN)
+    robot.put_in_bin(forward=0.87)  # the jaws of this arm go through it
+    outcome = robot.run(grasp, GraspGoal(ITEM, BIN))
+    assert outcome.code is Code.NOT_HELD, outcome.detail
+    assert robot.arm_is_at("stow")
+
+
+def test_an_unseen_station_ends_as_not_found_and_keeps_the_item_tucked_in(place):
+    robot = ObedientArm(STATION, "carry", holds=True)
+    sense = robot.sense
+
+    def blind() -> Sensed:
+        sensed = sense()
+        sensed.detections.clear()
+        return sensed
+
+    robot.sense = blind
+    outcome = robot.run(place, PlaceGoal(STATION, ITEM, NO_OFFSET))
+    assert outcome.code is Code.SURFACE_NOT_FOUND
+    assert robot.arm_is_at("carry")
+
+
+def test_an_item_that_leaves_the_jaws_is_lost(place):
+    robot = ObedientArm(STATION, "carry", holds=True)
+    sense = robot.sense
+
+    def loses_it() -> Sensed:
+        if robot.stamp > 1.5:
+            robot.holds, robot.position[-1] = False, 0.0
+        return sense()
+
+    robot.sense = loses_it
+    outcome = robot.run(place, PlaceGoal(STATION, ITEM, NO_OFFSET))
+    assert outcome.code is Code.LOST_WHILE_PLACING, outcome.detail
+
+
+def test_stopping_holds_the_arm_and_the_base(grasp):
+    robot = ObedientArm(BIN)
+    robot.put_in_bin(forward=0.87)
+    grasp.start(GraspGoal(ITEM, BIN), robot.sense())
+    told = grasp.tick(robot.sense()).command
+    for _ in range(8):
+        told = grasp.tick(robot.sense()).command
+    stopped = grasp.stop()
+    np.testing.assert_array_equal(stopped.twist, np.zeros(3))
+    np.testing.assert_array_equal(stopped.arm, told.arm)
