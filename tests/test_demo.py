@@ -200,6 +200,16 @@ def test_a_node_that_dies_ends_the_demo_with_its_name(tmp_path):
     assert nodes_of(tmp_path) == {}
 
 
+def test_a_killed_recorder_costs_the_pictures_and_not_the_report(tmp_path):
+    command = Command("demo", "--seed", "1", "--headless", "--out", str(tmp_path))
+    command.wait_for(r"1\. walk")
+    (pid,) = [pid for pid, line in nodes_of(tmp_path).items() if "__node:=recorder" in line]
+    os.kill(pid, signal.SIGKILL)
+    assert command.wait(60) == 1
+    assert "recording.mcap is not complete" in command.said
+    assert "recorder" in (tmp_path / "report.html").read_text()
+
+
 def test_a_wrong_world_is_refused_before_anything_starts(tmp_path):
     command = Command("demo", "--world", "smal_warehouse", "--out", str(tmp_path / "out"))
     assert command.wait(60) == 2

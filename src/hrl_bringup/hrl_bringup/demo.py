@@ -6,16 +6,18 @@ import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcap.exceptions import McapError
 from rich.console import Console
 
 from hrl_bringup.environment import Domain
 from hrl_bringup.mission_log import MissionLog
 from hrl_bringup.report import read_stills, write_report
-from hrl_bringup.runner import NodeDied, Runner, signals_interrupt
+from hrl_bringup.runner import Runner, signals_interrupt
 from hrl_bringup.session import System, SystemOptions, cause_of, new_log
 from hrl_bringup.video import write_video
 from hrl_bringup.view import View, make_view
 from hrl_core.config import ConfigError
+from hrl_core.robot import load_robot
 from hrl_sim_bridge.world import load_world
 
 OVERVIEW_RATE = 5.0  # Hz of ROS time
@@ -40,6 +42,7 @@ def run_demo(options: DemoOptions) -> int:
     console = Console()
     try:
         world = load_world(options.world)
+        load_robot(options.robot)
         log = new_log(world, options.world, options.seed)
     except ConfigError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
@@ -54,8 +57,9 @@ def run_demo(options: DemoOptions) -> int:
             _run(options, world, folder, log, console)
         status = 0 if log.delivered else 1
     except KeyboardInterrupt:
-        log.sentence, log.cause, status = "interrupted", "interrupted", INTERRUPTED
-    except (NodeDied, RuntimeError) as error:
+        log.delivered, log.sentence, log.cause = False, "interrupted", "interrupted"
+        status = INTERRUPTED
+    except RuntimeError as error:  # a node died, or nobody answers
         log.delivered, log.sentence = False, str(error)
         log.cause = log.cause or cause_of(log)
     _write_results(folder, log, world.site, console)
@@ -107,10 +111,13 @@ def _write_results(folder: Path, log: MissionLog, site, console: Console) -> Non
     log.write(folder / "mission.json")
     mission, stills, video = log.as_dict(), [], None
     recording = folder / "recording.mcap"
-    if recording.is_file():
-        stills = read_stills(recording, mission)
-        if write_video(recording, folder / "mission.mp4"):
-            video = "mission.mp4"
+    try:
+        if recording.is_file():
+            stills = read_stills(recording, mission)
+            if write_video(recording, folder / "mission.mp4"):
+                video = "mission.mp4"
+    except McapError as error:  # the recorder was killed
+        console.print(f"{recording} is not complete: {error}", markup=False, soft_wrap=True)
     write_report(folder / "report.html", mission, site, stills, video)
     for path in sorted(folder.iterdir()):
         if path.is_file():

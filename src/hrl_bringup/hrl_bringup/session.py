@@ -18,7 +18,7 @@ from hrl_bringup.runner import Runner
 from hrl_sim_bridge.judge import Judgement, judge
 from hrl_sim_bridge.world import World
 
-MISSION_LIMIT = 900.0  # s of ROS time; a mission in the small warehouse takes about two minutes
+MISSION_LIMIT = 900.0  # s of ROS time; most missions take less than a minute
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import json
 import math
 import statistics
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from hrl_bringup.mission_log import MissionLog
 from hrl_bringup.runner import NodeDied, Runner, signals_interrupt
 from hrl_bringup.session import System, SystemOptions, cause_of, new_log
 from hrl_core.config import ConfigError
+from hrl_core.robot import load_robot
 from hrl_sim_bridge.world import World, load_world
 from hrl_training.statistics import wilson_interval
 
@@ -42,6 +42,7 @@ def run_trials(options: TrialsOptions) -> int:
     console = Console(highlight=False)
     try:
         world = load_world(options.world)
+        load_robot(options.robot)
         world.sample(mission_seed(options.seed, 0))
     except ConfigError as error:
         console.print(str(error), style="red", markup=False)
@@ -83,7 +84,7 @@ class _Trials:
         self._task = self._progress.add_task("", total=options.missions, successes=0)
 
     def run(self) -> None:
-        logs = Path(tempfile.mkdtemp(prefix="hrl-trials-"))
+        logs = Path("out", time.strftime("trials_%Y-%m-%d_%H-%M-%S"), "logs").resolve()
         self._console.print(f"logs of the nodes: {logs}")
         with self._progress, Domain() as domain:
             while self._left():
