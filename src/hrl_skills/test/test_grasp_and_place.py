@@ -1,15 +1,19 @@
 """Grasp and place on an arm that does at once what it is told: goals, failures, safe ends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hrl_core.geometry import transform_from, transform_from_planar
 from hrl_core.outcomes import Code, Outcome
 from hrl_core.robot import load_robot
-from hrl_core.sensed import Detection, Joints, Localisation, Odometry, Sensed
+from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan, Sensed
 from hrl_core.site import load_site
 from hrl_skills.grasp import Grasp
 from hrl_skills.place import Place
+from hrl_skills.runner import Limits, SkillRunner
+from hrl_skills.shield import Shield
 from hrl_skills.skill import GoalRejected, GraspGoal, PlaceGoal
 
 BIN, ITEM, STATION = "A2", "can", "packing"
@@ -174,3 +178,66 @@ def test_stopping_holds_the_arm_and_the_base(grasp):
     stopped = grasp.stop()
     np.testing.assert_array_equal(stopped.twist, np.zeros(3))
     np.testing.assert_array_equal(stopped.arm, told.arm)
+
+
+def test_an_item_that_falls_while_the_arm_goes_back_is_dropped(grasp):
+    robot = ObedientArm(BIN)
+    robot.put_in_bin(forward=0.87)
+    sense = robot.sense
+
+    def holds_until_it_retracts() -> Sensed:
+        closing = grasp._phase == "reach" and robot.position[-1] > -0.85
+        if closing and not robot.holds:
+            robot.holds, robot.position[-1] = True, -0.8
+        if grasp._phase == "retract" and robot.holds:
+            robot.holds, robot.position[-1] = False, 0.0
+        return sense()
+
+    robot.sense = holds_until_it_retracts
+    outcome = robot.run(grasp, GraspGoal(ITEM, BIN))
+    assert outcome.code is Code.DROPPED, outcome.detail
+    assert robot.arm_is_at("stow")
+
+
+def test_a_station_that_is_too_far_away_ends_as_out_of_reach_and_keeps_the_item(place):
+    robot = ObedientArm(STATION, "carry", holds=True)
+    robot.map_from_base[:2, 3] -= 0.6 * robot.map_from_base[:2, 0]
+    outcome = robot.run(place, PlaceGoal(STATION, ITEM, NO_OFFSET))
+    assert outcome.code is Code.SURFACE_OUT_OF_REACH, outcome.detail
+    assert robot.arm_is_at("carry") and robot.holds
+
+
+@pytest.mark.parametrize(("aside", "code"), [(0.0, Code.SUCCEEDED), (0.1, Code.PLACED_OFF_TARGET)])
+def test_a_place_is_judged_by_where_the_item_is_seen(place, aside, code):
+    robot = ObedientArm(STATION, "carry", holds=True)
+    sense = robot.sense
+
+    def lets_go() -> Sensed:
+        if robot.holds and place._phase == "lower" and place._arm._gripper < -0.2:
+            robot.holds = False
+            seen = np.eye(4)
+            seen[:3, 3] = robot.site.target_point(STATION)
+            seen[:3, 3] += [aside, 0, 0.5 * robot.site.item(ITEM).size[2]]
+            robot.items[ITEM] = seen
+        return sense()
+
+    robot.sense = lets_go
+    outcome = robot.run(place, PlaceGoal(STATION, ITEM, NO_OFFSET))
+    assert outcome.code is code, outcome.detail
+
+
+def test_a_fault_in_a_skill_ends_the_goal_and_stops_the_robot(grasp, monkeypatch):
+    robot = ObedientArm(BIN)
+    ranges = np.full(360, np.inf)
+    sensed = replace(
+        robot.sense(),
+        imu=Imu(0.0, np.zeros(3), np.array([0.0, 0.0, 1.0])),
+        scan=Scan(0.0, ranges, -np.pi, 2 * np.pi / 360, 12.0),
+    )
+    runner = SkillRunner(grasp, Shield(robot.robot), Limits())
+    runner.start(GraspGoal(ITEM, BIN), sensed)
+    monkeypatch.setattr(grasp, "_phase", "no such phase")
+    tick = runner.tick(sensed)
+    assert tick.outcome is not None and tick.outcome.code is Code.INTERNAL_ERROR
+    np.testing.assert_array_equal(tick.command.twist, np.zeros(3))
+    assert not runner.running
