@@ -18,7 +18,7 @@ from hrl_skills.manipulation import (
     to_yaw_frame,
     yaw_to_jaws,
 )
-from hrl_skills.manipulator import ManipulationPolicy, Manipulator
+from hrl_skills.manipulator import KEPT_EFFORT, KEPT_OPENING, ManipulationPolicy, Manipulator
 from hrl_skills.policy import Field, load_policy
 from hrl_skills.skill import Command, GoalRejected, GraspGoal, Tick, failed
 
@@ -251,8 +251,9 @@ class Grasp:
             "seen_elsewhere": float(left_behind),
         }
         sentence = (
-            f"gripper stopped at {opening:.2f} rad with {effort:.1f} N m (held: below -0.12 rad "
-            f"and above 3 N m); {'still' if left_behind else 'not'} seen in the bin"
+            f"gripper stopped at {opening:.2f} rad with {effort:.1f} N m (held: below "
+            f"-{KEPT_OPENING} rad and above {KEPT_EFFORT} N m); "
+            f"{'still' if left_behind else 'not'} seen in the bin"
         )
         if held and not left_behind:
             outcome = Outcome(

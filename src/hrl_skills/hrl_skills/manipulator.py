@@ -18,6 +18,7 @@ RAMP = 0.2  # share of the speed gained per tick; a jerk shakes wide items out o
 BRAKING = 0.4  # share of the way left that a tick may cover
 CLEAR_X = 0.58  # m in base_link; a hand behind it is clear of the shelf in front
 ARRIVED = 0.02  # rad, m
+KEPT_OPENING, KEPT_EFFORT = 0.06, 0.8  # rad, N m; with less, what was held is gone
 
 
 class ManipulationPolicy(Protocol):
@@ -65,7 +66,7 @@ class Manipulator:
     @property
     def keeps(self) -> bool:
         """Whether what was held is held still: less strict than `held`, which wants it at rest."""
-        return bool(self.hand.gripper[0] < -0.06 and self.hand.effort[0] > 0.8)
+        return bool(self.hand.gripper[0] < -KEPT_OPENING and self.hand.effort[0] > KEPT_EFFORT)
 
     @property
     def _pace(self) -> float:
