@@ -14,6 +14,7 @@ STEPS = 25
 def one_run(probe, start_node, listen) -> list[tuple]:
     """True poses of the robot during the first steps of a walk, in fresh processes."""
     truth = listen(topics.PLANT_TRUTH)
+    commands, ticks_done = listen(topics.CMD_VEL), listen(topics.TICK_DONE)
     nodes = [
         start_node(
             "hrl_sim_bridge.bridge_node",
@@ -47,6 +48,17 @@ def one_run(probe, start_node, listen) -> list[tuple]:
     request.pose.header.frame_id = "map"
     request.pose.pose.position.x, request.pose.pose.position.y = 4.0, 1.9
     handle = client.accepted(request)
+    # A goal runs from its first command on: until then the plant has nobody to wait for. In a
+    # mission the master holds the tick.
+    wait_for(
+        lambda: (
+            any(seconds(m.header.stamp) >= start for m in commands.messages)
+            and any(m.node == "walk" and seconds(m.stamp) >= start for m in ticks_done.messages)
+        ),
+        "the walk's first command",
+        60,
+    )
+    call(topics.PAUSE_PLANT, data=True)  # what came before it was taken in
     assert call(topics.PAUSE_PLANT, data=False).success
     status, result = client.result(handle)
     assert (status, result.steps) == (ABORTED, STEPS), result.detail
