@@ -1,0 +1,1 @@
+"""Measuring the skills on distributions of tasks."""

@@ -1,0 +1,187 @@
+"""Task files: what a skill meets, as ranges that a seed draws from. See config/tasks.
+
+Lengths m, angles rad, masses kg, times s. Every range is [low, high], drawn uniformly.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import AfterValidator, Field
+
+from hrl_core.config import Config, ConfigError, find_config, load_yaml
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the first of {list(pair)} must not be above the second")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Count = Annotated[tuple[int, int], AfterValidator(_ordered)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class PlantRanges(Config):
+    """What robot and sensors are like in a trial."""
+
+    floor_friction: Range = (0.4, 1.2)
+    payload: Range = (0.0, 0.0)  # kg in the gripper
+    push_every: Range = (0.0, 0.0)  # s between kicks; 0: none
+    push: Range = (0.0, 0.0)  # m/s, change of velocity by a kick
+    scan_sd: Range = (0.005, 0.03)  # m
+    scan_dropout: Range = (0.0, 0.05)  # share of the beams
+    camera_grey: Range = (1.0, 5.0)  # sd of 255
+    camera_depth: Range = (0.002, 0.01)  # sd per metre
+    latency: Range = (0.0, 0.1)  # s, age of pictures when they come
+    odometry_scale: Range = (0.0, 0.03)  # sd of the error of distances
+    odometry_yaw: Range = (0.0, 0.04)  # rad, sd after 1 m
+    occlusion: Range = (0.0, 0.3)  # share of the time in which the target's marker is hidden
+
+
+class ItemRanges(Config):
+    """Items to handle."""
+
+    shapes: tuple[Literal["box", "cylinder"], ...] = Field(
+        default=("box", "cylinder"), min_length=1
+    )
+    half_width: Range = (0.02, 0.04)  # m, of both sides; of a cylinder's radius
+    height: Range = (0.07, 0.13)  # m
+    mass: Range = (0.1, 1.5)  # kg
+    friction: Range = (0.6, 1.2)
+    turn: Range = (-0.4, 0.4)  # rad, of the label from straight out
+
+
+class BinRanges(Config):
+    """Where the item stands: a board, walls beside the bin, other items."""
+
+    board_height: Range = (0.2, 1.0)  # m
+    walls: Share = 0.5  # of the trials
+    wall_gap: Range = (0.10, 0.20)  # m, free between a wall and the item's side
+    neighbours: Count = (0, 3)
+    neighbour_gap: Range = (0.05, 0.15)  # m, free between a neighbour and the item
+    setback: Range = (0.06, 0.16)  # m, item's centre behind the front edge
+
+
+class StandRanges(Config):
+    """How the robot stands when the skill begins: off the standoff pose by these."""
+
+    position: Range = (-0.05, 0.05)  # m, in x and in y
+    yaw: Range = (-0.08, 0.08)  # rad
+
+
+class Tasks(Config):
+    """What all task files share."""
+
+    skill: str
+    plant: PlantRanges = PlantRanges()
+    # Factors that make a trial hard: +1 the higher, -1 the lower. They define the hard half.
+    difficulty: dict[str, Literal[-1, 1]] = {}
+
+
+class GaitTasks(Tasks):
+    """Commands, arm motion and disturbances for the gait."""
+
+    skill: Literal["gait"] = "gait"
+    plant: PlantRanges = PlantRanges(payload=(0.0, 2.0), push_every=(3.0, 6.0), push=(0.0, 0.5))
+    forward: Range = (-0.4, 0.9)  # m/s
+    sideways: Range = (-0.35, 0.35)  # m/s
+    turn: Range = (-0.9, 0.9)  # rad/s
+    small: Share = 0.2  # of the commands: 0.1 m/s in one direction
+    standing: Share = 0.15  # of the commands
+
+
+class WalkTasks(Tasks):
+    """Sites, obstacles and people for walk."""
+
+    skill: Literal["walk"] = "walk"
+    distance: Range = (1.0, 15.0)  # m, from start to goal as the crow flies
+    aisle_width: Range = (1.4, 3.0)  # m
+    aisles: Count = (1, 3)
+    obstacles: Count = (0, 4)
+    obstacle_width: Range = (0.2, 0.6)  # m
+    people: Count = (0, 2)
+    person_speed: Range = (0.3, 1.0)  # m/s
+    start_at_face: Share = 0.4  # of the trials begin where a grasp or place ended
+
+
+class ApproachTasks(Tasks):
+    """Starts, faces and what stands about for approach."""
+
+    skill: Literal["approach"] = "approach"
+    distance: Range = (0.5, 3.0)  # m, from the standoff pose
+    bearing: Range = (-1.2, 1.2)  # rad, of the start seen from the face
+    turn: Range = (-1.2, 1.2)  # rad, of the robot from facing it
+    board_height: Range = (0.2, 1.0)  # m
+    obstacles: Count = (0, 2)  # beside the way
+    obstacle_width: Range = (0.2, 0.5)  # m
+    people: Count = (0, 1)
+    person_speed: Range = (0.3, 1.0)  # m/s
+
+
+class GraspTasks(Tasks):
+    """Items in bins for grasp."""
+
+    skill: Literal["grasp"] = "grasp"
+    item: ItemRanges = ItemRanges()
+    bin: BinRanges = BinRanges()
+    stand: StandRanges = StandRanges()
+
+
+class PlaceTasks(Tasks):
+    """Held items, stations and what stands on them for place."""
+
+    skill: Literal["place"] = "place"
+    item: ItemRanges = ItemRanges()
+    stand: StandRanges = StandRanges()
+    board_height: Range = (0.2, 1.0)  # m
+    offset: Range = (-0.08, 0.08)  # m, of the target from the middle, in x and y
+    neighbours: Count = (0, 3)
+    neighbour_gap: Range = (0.06, 0.2)  # m, free between a neighbour and the target's item
+
+
+TASKS: dict[str, type[Tasks]] = {
+    "gait": GaitTasks,
+    "walk": WalkTasks,
+    "approach": ApproachTasks,
+    "grasp": GraspTasks,
+    "place": PlaceTasks,
+}
+
+
+def load_tasks(skill: str, name: str | Path | None = None) -> Tasks:
+    """The ranges of config/tasks/<skill>.yaml or of the file given; raises ConfigError."""
+    if skill not in TASKS:
+        raise ConfigError(f"unknown skill {skill!r}; known: {sorted(TASKS)}")
+    return load_yaml(find_config("tasks", str(name or skill)), TASKS[skill])
+
+
+class Draw:
+    """Draws from ranges and notes every number under its name: the factors of a trial."""
+
+    def __init__(self, seed: int, stream: int = 0) -> None:
+        self.rng = np.random.default_rng([seed, stream])
+        self.factors: dict[str, float | str] = {}
+
+    def uniform(self, name: str, limits: tuple[float, float]) -> float:
+        value = float(self.rng.uniform(*limits))
+        self.factors[name] = round(value, 5)
+        return value
+
+    def count(self, name: str, limits: tuple[int, int]) -> int:
+        value = int(self.rng.integers(limits[0], limits[1] + 1))
+        self.factors[name] = value
+        return value
+
+    def happens(self, name: str, share: float) -> bool:
+        value = bool(self.rng.random() < share)
+        self.factors[name] = float(value)
+        return value
+
+    def choice(self, name: str, values: tuple[str, ...]) -> str:
+        value = str(values[self.rng.integers(len(values))])
+        self.factors[name] = value
+        return value
