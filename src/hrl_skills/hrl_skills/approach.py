@@ -13,6 +13,7 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot
 from hrl_core.sensed import Detection, Sensed
 from hrl_core.site import Site
+from hrl_skills.conditions import clearance, face_in_base, grip, sensing, sight
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
 from hrl_skills.policy import ActionField, Field, load_policy
 from hrl_skills.skill import STOP, ApproachGoal, Command, GoalRejected, Tick, failed
@@ -91,6 +92,7 @@ class Approach:
 
     def __init__(self, site: Site, robot: Robot, policy: SteeringPolicy | None = None) -> None:
         self._site = site
+        self._robot = robot
         self._pilot = Pilot(robot, SECTORS, FORWARD_MAX)
         self._policy = policy or load_policy("approach", OBSERVATION, ACTION)
         base = robot.base
@@ -154,6 +156,25 @@ class Approach:
 
     def stop(self) -> Command:
         return STOP
+
+    def conditions(self, goal: ApproachGoal, sensed: Sensed) -> dict[str, float]:
+        """Where the standoff pose is, how well its face is seen, and the room here and there."""
+        standoff = goal.standoff or self._site.standoff
+        face = planar_from_transform(face_in_base(self._site, sensed, goal.target))
+        left = compose(face, np.array([standoff, 0.0, np.pi]))
+        return {
+            "distance_m": float(np.hypot(*left[:2])),
+            "bearing_rad": float(abs(np.arctan2(*invert(face)[1::-1]))),  # off the face's normal
+            "turn_rad": float(abs(left[2])),
+            "target_ahead_rad": float(abs(np.arctan2(face[1], face[0]))),
+            "standoff_m": standoff,
+            "target_height_m": float(self._site.face(goal.target)[2, 3]),
+            "clearance_m": clearance(self._pilot.shield, sensed),
+            "goal_clearance_m": clearance(self._pilot.shield, sensed, left),
+            **sight("target", sensed, goal.target),
+            **grip(self._robot, sensed),
+            **sensing(sensed),
+        }
 
     def _detection(self, sensed: Sensed, max_age: float) -> Detection | None:
         detection = sensed.detections.get(self._target)

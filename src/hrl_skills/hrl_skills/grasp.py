@@ -7,6 +7,16 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
 from hrl_core.site import MARKER_DROP, Site
+from hrl_skills.conditions import (
+    face_in_base,
+    item_in_base,
+    kind_of_item,
+    label_turn,
+    neighbours,
+    sensing,
+    sight,
+    standing,
+)
 from hrl_skills.manipulation import (
     ACTION,
     HAND_FIELDS,
@@ -132,6 +142,23 @@ class Grasp:
 
     def stop(self) -> Command:
         return self._arm.halt()
+
+    def conditions(self, goal: GraspGoal, sensed: Sensed) -> dict[str, float]:
+        """The item, where it stands from the robot, how well it is seen, and what is beside it."""
+        site = self._site
+        item = item_in_base(site, sensed, goal.item, goal.bin)
+        return {
+            **kind_of_item(site.item(goal.item)),
+            "item_forward_m": float(item[0, 3]),
+            "item_sideways_m": float(abs(item[1, 3])),
+            "label_turn_rad": label_turn(item),
+            "board_height_m": site.shelf_of(goal.bin).board_height,
+            **standing(site, face_in_base(site, sensed, goal.bin)),
+            **neighbours(site, sensed, goal.item, item[:3, 3]),
+            **sight("item", sensed, goal.item),
+            **sight("bin", sensed, goal.bin),
+            **sensing(sensed),
+        }
 
     def tick(self, sensed: Sensed) -> Tick:
         self._arm.sense(sensed)

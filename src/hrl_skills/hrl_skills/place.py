@@ -7,6 +7,15 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
 from hrl_core.site import MARKER_DROP, Site
+from hrl_skills.conditions import (
+    face_in_base,
+    grip,
+    kind_of_item,
+    neighbours,
+    sensing,
+    sight,
+    standing,
+)
 from hrl_skills.grasp import item_estimate
 from hrl_skills.manipulation import (
     ACTION,
@@ -75,6 +84,7 @@ class Place:
 
     def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
         self._site = site
+        self._robot = robot
         self._policy = policy or load_policy("place", OBSERVATION, ACTION)
         self._arm = Manipulator(robot)
 
@@ -116,6 +126,27 @@ class Place:
 
     def stop(self) -> Command:
         return self._arm.halt()
+
+    def conditions(self, goal: PlaceGoal, sensed: Sensed) -> dict[str, float]:
+        """What is held and how, where its target is from the robot, and what stands beside it."""
+        site, item = self._site, self._site.item(goal.item)
+        known = goal.item_in_hand is not None
+        in_hand = goal.item_in_hand if known else nominal_grasp(item.size)
+        face = face_in_base(site, sensed, goal.station)
+        target = face @ np.array([goal.offset[0] - site.target_setback, goal.offset[1], 0.0, 1.0])
+        return {
+            **kind_of_item(item),
+            **grip(self._robot, sensed),
+            "grasp_known": float(known),
+            "item_from_tool_m": float(np.linalg.norm(in_hand[:3, 3])),
+            "target_forward_m": float(target[0]),
+            "target_sideways_m": float(abs(target[1])),
+            "board_height_m": site.station(goal.station).board_height,
+            **standing(site, face),
+            **neighbours(site, sensed, goal.item, target[:3]),
+            **sight("station", sensed, goal.station),
+            **sensing(sensed),
+        }
 
     def tick(self, sensed: Sensed) -> Tick:
         self._arm.sense(sensed)

@@ -189,14 +189,32 @@ class ObstacleGrid:
 
     def routes(self, goal: np.ndarray) -> Routes:
         """Routes to a goal (2,) m in odom over every STRIDE-th cell; takes 5 to 15 ms."""
-        config = self.config
-        occupied = self.evidence > config.occupied
-        if occupied.any():
-            clearance = _nearest(occupied, config.cell)[0]
-        else:
-            clearance = np.full(occupied.shape, config.margin)
-        coarse = clearance[::STRIDE, ::STRIDE]
-        return routes_to(coarse, self.coarse_cell(goal), STRIDE * config.cell)
+        return routes_to(self._clearance(), self.coarse_cell(goal), STRIDE * self.config.cell)
+
+    def way(self, position: np.ndarray, goal: np.ndarray) -> tuple[float, float] | None:
+        """Length [m] and narrowest clearance [m] of the way between two points (2,) m in odom.
+
+        None: there is no way.
+        """
+        routes, clearance = self.routes(goal), self._clearance()
+        first = self.coarse_cell(position)
+        if not np.isfinite(routes.distance[first]):
+            return None
+        columns = clearance.shape[1]
+        cells = [first[0] * columns + first[1]]
+        while (onward := int(routes.onward[cells[-1]])) != cells[-1]:
+            cells.append(onward)
+        row, column = np.divmod(np.array(cells), columns)
+        steps = np.hypot(np.diff(row), np.diff(column))
+        length = STRIDE * self.config.cell * float(steps.sum())
+        return length, float(clearance[row, column].min())
+
+    def _clearance(self) -> np.ndarray:
+        """Distance (rows, columns) m of every STRIDE-th cell to the nearest obstacle."""
+        occupied = self.evidence > self.config.occupied
+        if not occupied.any():
+            return np.full(occupied.shape, self.config.margin)[::STRIDE, ::STRIDE]
+        return _nearest(occupied, self.config.cell)[0][::STRIDE, ::STRIDE]
 
     def coarse_cell(self, point: np.ndarray) -> tuple[int, int]:
         """Planning cell of a point (2,) m in odom, the nearest one inside the grid."""

@@ -100,6 +100,13 @@ class Skill(Protocol):
         """The command that brings the robot to a safe state; may be called at any time."""
         ...
 
+    def conditions(self, goal: Any, sensed: Sensed) -> dict[str, float]:
+        """What can be known before `start` of how hard a goal is: always the same finite numbers.
+
+        For a goal that `start` accepts; changes nothing. See hrl_skills.conditions and chances.
+        """
+        ...
+
 
 def failed(code: Code, detail: str, **evidence: float) -> Outcome:
     """Outcome of a skill that did not reach its goal, with the measurements behind it."""

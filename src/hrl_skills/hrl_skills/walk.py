@@ -7,6 +7,7 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot
 from hrl_core.sensed import Localisation, Sensed
 from hrl_core.site import Shelf, Site, Station
+from hrl_skills.conditions import FREE, clearance, grip, pose_in_base, sensing
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
 from hrl_skills.planner import ObstacleGrid, Routes
 from hrl_skills.policy import ActionField, Field, load_policy
@@ -130,7 +131,7 @@ class Walk:
             raise GoalRejected(
                 Code.GOAL_INVALID, f"goal is {distance:.1f} m away; allowed are {DISTANCE_MAX} m"
             )
-        self._grid = self._new_grid(sensed)
+        self._grid = self._new_grid(sensed, target)
         self._routes: Routes | None = None
         self._ticks = self._lost = self._no_way = self._attempts = 0
         self._settling = False
@@ -162,6 +163,27 @@ class Walk:
 
     def stop(self) -> Command:
         return STOP
+
+    def conditions(self, goal: WalkGoal, sensed: Sensed) -> dict[str, float]:
+        """The way as it would be planned now, the room around the robot and around the goal."""
+        left = pose_in_base(sensed, np.asarray(goal.map_from_goal, float))
+        length, narrowest = DISTANCE_MAX, 0.0  # where no way is known
+        if sensed.localisation is not None and sensed.scan is not None:
+            base, grid = odom_from_base(sensed), self._new_grid(sensed, goal.map_from_goal)
+            grid.add_scan(sensed.scan, compose(base, self._base_from_lidar))
+            way = grid.way(base[:2], compose(base, left)[:2])
+            length, narrowest = way or (DISTANCE_MAX, 0.0)
+        return {
+            "way_m": length,
+            "detour_m": max(0.0, length - float(np.hypot(*left[:2]))),
+            "narrowest_m": min(narrowest, FREE),
+            "turn_to_goal_rad": float(abs(np.arctan2(left[1], left[0]))),
+            "turn_at_goal_rad": float(abs(left[2])),
+            "clearance_m": clearance(self._pilot.shield, sensed),
+            "goal_room_m": min(free_radius(self._site, goal.map_from_goal[:2]), FREE),
+            **grip(self._robot, sensed),
+            **sensing(sensed),
+        }
 
     def _steer(self, sensed: Sensed, base: np.ndarray, goal: np.ndarray, distance: float) -> Tick:
         odom_from_goal = compose(base, goal)
@@ -200,12 +222,12 @@ class Walk:
         map_from_base = compose(sensed.localisation.map_from_odom, odom_from_base(sensed))
         return compose(invert(map_from_base), self._map_from_goal)
 
-    def _new_grid(self, sensed: Sensed) -> ObstacleGrid:
+    def _new_grid(self, sensed: Sensed, map_from_goal: np.ndarray) -> ObstacleGrid:
         """A grid that begins with the shelves, stations and walls of the site's map."""
         assert sensed.localisation is not None
         odom_from_map = invert(sensed.localisation.map_from_odom)
         base = odom_from_base(sensed)
-        goal = compose(odom_from_map, self._map_from_goal)
+        goal = compose(odom_from_map, map_from_goal)
         lidar = self._robot.lidar
         grid = ObstacleGrid(
             base[:2],
