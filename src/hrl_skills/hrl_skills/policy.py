@@ -10,96 +10,34 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pydantic
-import yaml
 
-from hrl_core.config import Config, ConfigError, load_yaml
+from hrl_skills.card import (  # noqa: F401
+    POLICIES,
+    ActionField,
+    ActionPart,
+    Card,
+    Comparison,
+    Field,
+    Figure,
+    ObservationPart,
+    PolicyError,
+    Training,
+    add_training_seed,
+    hash_of,
+    load_card,
+    read_bytes,
+    save_card,
+)
 
 if TYPE_CHECKING:
     import torch
 
 CLIP = 8.0  # normalised observations are clipped to this, in training and at runtime
 MAX_WEIGHTS = 1_000_000  # bytes
-POLICIES = Path(__file__).parent / "policies"
-
-
-class PolicyError(ConfigError):
-    """Weights or a card that cannot be used; the message names the place, value and choices."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """One named part of an observation, declared next to the function that builds it."""
-
-    name: str
-    size: int
-    unit: str
-
-
-@dataclass(frozen=True)
-class ActionField:
-    """One action with the range that the policy's output is clipped to."""
-
-    name: str
-    unit: str
-    low: float = -1.0
-    high: float = 1.0
-
-
-class ObservationPart(Config):
-    name: str
-    size: pydantic.PositiveInt
-    unit: str
-
-
-class ActionPart(Config):
-    name: str
-    unit: str
-    low: float
-    high: float
-
-    @pydantic.model_validator(mode="after")
-    def _ordered(self) -> ActionPart:
-        if not self.low < self.high:
-            raise ValueError(f"action {self.name!r}: low {self.low} must be below high {self.high}")
-        return self
-
-
-class Training(Config):
-    command: str
-    seed: int
-    steps: pydantic.PositiveInt
-    minutes: pydantic.NonNegativeFloat
-    commit: str | None = None
-
-
-class Figure(Config):
-    metric: str
-    value: float
-    interval: tuple[float, float] | None = None  # 95 %
-    trials: pydantic.PositiveInt
-    command: str
-
-
-class Card(Config):
-    """What a policy is, measured by the commands that it names."""
-
-    skill: str
-    version: str
-    sha256: str = pydantic.Field(pattern="^[0-9a-f]{64}$")
-    observation: tuple[ObservationPart, ...] = pydantic.Field(min_length=1)
-    action: tuple[ActionPart, ...] = pydantic.Field(min_length=1)
-    max_steps: pydantic.PositiveInt
-    rate_hz: pydantic.PositiveFloat
-    training: Training
-    figures: tuple[Figure, ...]
-    limits: tuple[str, ...]
-    licence: str
 
 
 class Policy:
@@ -107,6 +45,7 @@ class Policy:
 
     def __init__(self, tensors: Mapping[str, np.ndarray], card: Card | None = None) -> None:
         self.card = card
+        self.tensors = tensors
         self._layers = _layers(tensors)
         self._mean = tensors["observation_mean"]
         self._std = tensors["observation_std"]
@@ -171,7 +110,7 @@ def load_policy(
     card = load_card(folder / "card.yaml")
     _check_card(folder / "card.yaml", card, skill, observation, action)
     path = folder / "weights.pt"
-    content = _read(path)
+    content = read_bytes(path)
     if len(content) > MAX_WEIGHTS:
         raise PolicyError(f"{path}: {len(content)} bytes; allowed are at most {MAX_WEIGHTS}")
     digest = hashlib.sha256(content).hexdigest()
@@ -195,14 +134,6 @@ def load_policy(
     return policy
 
 
-def load_card(path: Path) -> Card:
-    """Read and check a card."""
-    try:
-        return load_yaml(path, Card)
-    except ConfigError as error:
-        raise PolicyError(str(error)) from error
-
-
 def save_weights(folder: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     """Write weights.pt into a folder and return its sha256, which belongs into the card."""
     import torch
@@ -212,19 +143,6 @@ def save_weights(folder: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     torch.save({name: tensor.detach().cpu() for name, tensor in tensors.items()}, path)
     Policy(_tensors(path))  # refuses what could not be loaded again
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def save_card(folder: Path, card: Card) -> None:
-    """Write card.yaml into a folder."""
-    content = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, width=96)
-    (folder / "card.yaml").write_text(content, encoding="utf-8")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _check_card(

@@ -11,17 +11,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
-from hrl_skills.policy import CLIP
-
-# Orders and signs of the mirror image of an observation and of an action.
-Mirror = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+from hrl_training.actor_critic import ActorCritic, Mirror
 
 
 class Step(NamedTuple):
@@ -84,6 +81,23 @@ class PPOConfig:
     # exploration can be narrowed towards the end. A share of 1 leaves it as it is.
     narrow_from: float = 1.0  # share of the training
     final_std: float = 0.1
+    critic_first: float = 0.0  # share of the training in which only the value function learns
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> PPOConfig:
+        """From what `PPO.state` noted."""
+        return cls(**{**values, "hidden": tuple(values["hidden"])})
+
+
+def continuation(config: PPOConfig) -> PPOConfig:
+    """The same training for a policy that is good already: its new critic must not wreck it."""
+    lowest_std = math.exp(config.lowest_log_std)
+    return replace(
+        config,
+        learning_rate=config.final_learning_rate,
+        initial_std=max(0.5 * config.initial_std, lowest_std),
+        critic_first=0.1,
+    )
 
 
 def generalised_advantages(
@@ -108,117 +122,6 @@ def generalised_advantages(
     return advantages
 
 
-class RunningNorm(nn.Module):
-    """Mean and variance of what has been seen; normalises and clips."""
-
-    mean: torch.Tensor
-    variance: torch.Tensor
-    count: torch.Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("variance", torch.ones(size))
-        self.register_buffer("count", torch.tensor(1e-4))
-
-    @property
-    def std(self) -> torch.Tensor:
-        return self.variance.sqrt() + 1e-4
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return ((x - self.mean) / self.std).clamp(-CLIP, CLIP)
-
-    @torch.no_grad()
-    def absorb(self, x: torch.Tensor) -> None:
-        """Add rows (n, d). Source: Chan et al. 1979, parallel variance."""
-        n = len(x)
-        total = self.count + n
-        shift = x.mean(0) - self.mean
-        spread = self.variance * self.count + x.var(0, correction=0) * n
-        self.variance.copy_((spread + shift**2 * self.count * n / total) / total)
-        self.mean.add_(shift * n / total)
-        self.count.copy_(total.clamp(max=3e6))  # keeps following a policy that changes
-
-
-def _network(sizes: list[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-class ActorCritic(nn.Module):
-    """A Gaussian policy and a value function with their normalisation."""
-
-    def __init__(
-        self, observations: int, critic: int, actions: int, mirror: Mirror | None, config: PPOConfig
-    ) -> None:
-        super().__init__()
-        self.actor = _network([observations, *config.hidden, actions])
-        self.critic = _network([critic, *config.hidden, 1])
-        self.log_std = nn.Parameter(torch.full((actions,), math.log(config.initial_std)))
-        self.observation_norm = RunningNorm(observations)
-        self.critic_norm = RunningNorm(critic)
-        with torch.no_grad():  # begin near zero, whatever the observation
-            final = self.actor[-1]
-            assert isinstance(final, nn.Linear)
-            final.weight.mul_(0.1)
-            final.bias.zero_()
-        self.mirror = None
-        if mirror is not None:
-            (order, sign), (action_order, action_sign) = mirror
-            swap = torch.zeros(actions, actions)
-            swap[torch.as_tensor(action_order), torch.arange(actions)] = torch.as_tensor(
-                action_sign, dtype=torch.float32
-            )
-            self.mirror = (
-                torch.as_tensor(order),
-                torch.as_tensor(sign, dtype=torch.float32),
-                swap,  # as a matrix: its gradient is faster than that of an index
-            )
-        self._mirror_arrays = mirror
-
-    def prepare(self, observation: torch.Tensor) -> torch.Tensor:
-        """Normalised policy input (n, d), with its mirror image (n, 2, d) if the task has one."""
-        if self.mirror is None:
-            return self.observation_norm(observation)
-        order, sign, _ = self.mirror
-        pair = torch.stack([observation, observation[:, order] * sign], dim=1)
-        return self.observation_norm(pair)
-
-    def mean_of_prepared(self, prepared: torch.Tensor) -> torch.Tensor:
-        if self.mirror is None:
-            return self.actor(prepared)
-        n, _, size = prepared.shape
-        both = self.actor(prepared.reshape(2 * n, size)).reshape(n, 2, -1)
-        return 0.5 * (both[:, 0] + both[:, 1] @ self.mirror[2])
-
-    def mean(self, observation: torch.Tensor) -> torch.Tensor:
-        """Mean action (n, k)."""
-        return self.mean_of_prepared(self.prepare(observation))
-
-    def value(self, critic: torch.Tensor) -> torch.Tensor:
-        return self.critic(self.critic_norm(critic)).squeeze(-1)
-
-    def exported(self) -> dict[str, torch.Tensor]:
-        """The tensors that hrl_skills.policy runs."""
-        tensors = {
-            "observation_mean": self.observation_norm.mean.clone(),
-            "observation_std": self.observation_norm.std.clone(),
-        }
-        linear = [layer for layer in self.actor if isinstance(layer, nn.Linear)]
-        for index, layer in enumerate(linear):
-            tensors[f"layers.{index}.weight"] = layer.weight.detach().clone()
-            tensors[f"layers.{index}.bias"] = layer.bias.detach().clone()
-        if self._mirror_arrays is not None:
-            for name, (order, sign) in zip(
-                ("mirror_observation", "mirror_action"), self._mirror_arrays, strict=True
-            ):
-                tensors[f"{name}_order"] = torch.as_tensor(order)
-                tensors[f"{name}_sign"] = torch.as_tensor(sign, dtype=torch.int8)
-        return tensors
-
-
 def _log_probability(
     action: torch.Tensor, mean: torch.Tensor, log_std: torch.Tensor
 ) -> torch.Tensor:
@@ -227,17 +130,28 @@ def _log_probability(
 
 
 class PPO:
-    """Trains an ActorCritic on a VectorEnv; resumes from what `state` returned."""
+    """Trains an ActorCritic on a VectorEnv; resumes from what `state` returned.
 
-    def __init__(self, env: VectorEnv, config: PPOConfig, seed: int) -> None:
+    The networks live on `device`; environments and random numbers stay on the CPU.
+    """
+
+    def __init__(
+        self, env: VectorEnv, config: PPOConfig, seed: int, device: str | torch.device = "cpu"
+    ) -> None:
         torch.set_num_threads(1)  # a second thread made these small matrices ten times slower
         torch.manual_seed(seed)
         self.env = env
         self.config = config
         self.seed = seed
         self.model = ActorCritic(
-            env.observation_size, env.critic_size, env.action_size, env.mirror, config
-        )
+            env.observation_size,
+            env.critic_size,
+            env.action_size,
+            env.mirror,
+            config.hidden,
+            config.initial_std,
+        ).to(device)
+        self.device = torch.device(device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=True)
         self.steps = 0
         self.seconds = 0.0  # spent training, over all resumes
@@ -256,7 +170,7 @@ class PPO:
             "steps": self.steps,
             "seconds": self.seconds,
             "seed": self.seed,
-            "config": {key: _plain(value) for key, value in asdict(self.config).items()},
+            "config": asdict(self.config) | {"hidden": list(self.config.hidden)},
         }
 
     def load_state(self, state: dict) -> None:
@@ -276,7 +190,7 @@ class PPO:
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate(progress)
             batch, figures = self._collect()
-            figures |= self._update(batch, self._highest_log_std(progress))
+            figures |= self._update(batch, progress)
             if progress < self.config.normalise_until:
                 self.model.observation_norm.absorb(batch["observation"])
                 self.model.critic_norm.absorb(batch["critic"])
@@ -312,7 +226,7 @@ class PPO:
         if self._seen is None:
             self._seen = env.reset()
         observation, critic = self._seen
-        log_std = model.log_std.detach()
+        log_std = model.log_std.detach().cpu()
         std = log_std.exp().numpy()
         rows: dict[str, list[np.ndarray]] = {
             key: [] for key in ("observation", "critic", "action", "log_prob", "reward", "alive")
@@ -320,15 +234,15 @@ class PPO:
         terms: list[Mapping[str, float]] = []
         ended = terminations = 0
         for _ in range(config.horizon):
-            mean = model.mean(torch.from_numpy(observation)).numpy()
+            mean = model.mean(self._tensor(observation)).cpu().numpy()
             noise = self._rng.standard_normal(mean.shape, np.float32)
             action = mean + std * noise
             step = env.step(action)
             reward = step.reward.astype(np.float32)
             cut_off = step.truncated & ~step.terminated
             if cut_off.any():
-                left = model.value(torch.from_numpy(step.final_critic[cut_off])).numpy()
-                reward[cut_off] += config.discount * left
+                left = model.value(self._tensor(step.final_critic[cut_off]))
+                reward[cut_off] += config.discount * left.cpu().numpy()
             done = step.terminated | step.truncated
             ended += int(done.sum())
             terminations += int(step.terminated.sum())
@@ -342,10 +256,10 @@ class PPO:
             observation, critic = step.observation, step.critic
         self._seen = observation, critic
 
-        stacked = {key: torch.from_numpy(np.stack(value)) for key, value in rows.items()}
+        stacked = {key: self._tensor(np.stack(value)) for key, value in rows.items()}
         shape = stacked["reward"].shape
         values = model.value(stacked["critic"].flatten(0, 1)).reshape(shape)
-        last = model.value(torch.from_numpy(critic))[None]
+        last = model.value(self._tensor(critic))[None]
         advantages = generalised_advantages(
             stacked["reward"],
             torch.cat([values, last]),
@@ -363,14 +277,18 @@ class PPO:
         }
         return {key: value.flatten(0, 1) for key, value in stacked.items()}, figures
 
-    def _update(self, batch: dict[str, torch.Tensor], highest_log_std: float) -> dict[str, float]:
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _update(self, batch: dict[str, torch.Tensor], progress: float) -> dict[str, float]:
         config, model = self.config, self.model
+        highest_log_std = self._highest_log_std(progress)
         with torch.no_grad():
             prepared = model.prepare(batch["observation"])
             critic = model.critic_norm(batch["critic"])
         divergence = []
         for _ in range(config.epochs):
-            order = torch.randperm(len(prepared))
+            order = torch.randperm(len(prepared)).to(self.device)
             for rows in order.chunk(config.minibatches):
                 mean = model.mean_of_prepared(prepared[rows])
                 log_prob = _log_probability(batch["action"][rows], mean, model.log_std)
@@ -381,11 +299,9 @@ class PPO:
                 surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
                 value = model.critic(critic[rows]).squeeze(-1)
                 value_loss = (value - batch["returns"][rows]).square().mean()
-                loss = (
-                    config.value_weight * value_loss
-                    - surrogate
-                    - config.entropy_weight * model.log_std.sum()
-                )
+                loss = config.value_weight * value_loss
+                if progress >= config.critic_first:
+                    loss = loss - surrogate - config.entropy_weight * model.log_std.sum()
                 self.optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
@@ -393,7 +309,3 @@ class PPO:
                 model.log_std.data.clamp_(config.lowest_log_std, highest_log_std)
                 divergence.append(float((ratio - 1 - change).detach().mean()))
         return {"kl": float(np.mean(divergence))}
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value

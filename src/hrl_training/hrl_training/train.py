@@ -1,13 +1,18 @@
-"""`./hrl train <skill>`: train one skill's policy from scratch or from its last checkpoint."""
+"""`./hrl train SKILL`: train one skill's policy: from scratch, from other weights, or go on."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import math
+import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
-from hrl_training.training_run import TrainingRun
+from hrl_core.config import ConfigError
+from hrl_skills.card import POLICIES, hash_of
+from hrl_training.training_run import DEVICES, TrainingInterrupted, TrainingRun
 
 # Each function takes a TrainingRun and leaves weights.pt and card.yaml in its folder.
 SKILLS = {
@@ -17,44 +22,89 @@ SKILLS = {
     "grasp": "hrl_training.imitation:train_grasp",
     "place": "hrl_training.imitation:train_place",
 }
+INTERRUPTED = 130  # exit status, as of a shell
 
 
 def train(
     skill: str,
-    seed: int = 0,
+    seed: int | None = None,
     out: Path | None = None,
     minutes: float = math.inf,
     steps: int | None = None,
     resume: bool = False,
+    tasks: Path | None = None,
+    init: Path | None = None,
+    device: str = "auto",
 ) -> Path:
     """Train a skill; returns the folder with its weights and card."""
     if skill not in SKILLS:
-        raise ValueError(f"unknown skill {skill!r}; known: {sorted(SKILLS)}")
+        raise ConfigError(f"unknown skill {skill!r}; known: {sorted(SKILLS)}")
     if minutes <= 0 or (steps is not None and steps <= 0):
-        raise ValueError(f"minutes {minutes} and steps {steps} must be above zero")
+        raise ConfigError(f"minutes {minutes} and steps {steps} must be above zero")
+    if init == Path("shipped"):
+        init = POLICIES / skill
     run = TrainingRun(
         skill=skill,
-        seed=seed,
+        seed=seed or 0,
         out=out or Path("out") / "train" / skill,
         minutes=minutes,
         steps=steps,
         resume=resume,
+        tasks=tasks,
+        init=init,
+        device=device,
     )
+    if resume:
+        run = run.going_on(seed)
+    elif init is not None:
+        run.initial()
+        run = replace(run, init_sha256=hash_of(init / "weights.pt"))
+    run.load_tasks()
+    run.torch_device()
     module, function = SKILLS[skill].split(":")
     getattr(importlib.import_module(module), function)(run)
     return run.out
 
 
-def main(arguments: list[str] | None = None) -> None:
+def install(skill: str, folder: Path) -> Path:
+    """Make the policy in `folder` the shipped one; returns where it lies now."""
+    shipped = POLICIES / skill
+    shipped.mkdir(parents=True, exist_ok=True)
+    for name in ("weights.pt", "card.yaml"):
+        shutil.copyfile(folder / name, shipped / name)
+    return shipped
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="./hrl train", description=__doc__)
     parser.add_argument("skill", choices=sorted(SKILLS))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder to write (default out/train/<skill>)")
+    parser.add_argument("--seed", type=int, help="default 0")
+    parser.add_argument("--tasks", type=Path, help="task file (default config/tasks/SKILL.yaml)")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        metavar="FOLDER|shipped",
+        help="start from the weights and card in a folder, or from those that are shipped",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--out", type=Path, help="folder to write (default out/train/SKILL)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this time")
     parser.add_argument("--steps", type=int, help="control steps over all environments")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    print(f"wrote {train(**vars(parser.parse_args(arguments)))}")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="of the networks")
+    parser.add_argument("--install", action="store_true", help="make the result the shipped one")
+    options = vars(parser.parse_args(arguments))
+    installing, skill = options.pop("install"), options["skill"]
+    try:
+        folder = train(**options)
+    except TrainingInterrupted as stop:
+        out = f" --out {options['out']}" if options["out"] else ""
+        print(f"{stop}; go on with: ./hrl train {skill} --resume{out}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"wrote {folder}")
+    if installing:
+        print(f"installed into {install(skill, folder)}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

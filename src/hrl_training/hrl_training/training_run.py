@@ -1,28 +1,43 @@
-"""One training run: its folder, budget, progress, curves, checkpoints and resume."""
+"""One training run: its folder, budget, progress, curves, checkpoints, and how it goes on."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import shlex
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard.writer import SummaryWriter
 
-from hrl_skills.policy import (
+from hrl_core.config import ConfigError, find_config
+from hrl_skills.card import (
+    POLICIES,
     ActionField,
     ActionPart,
     Card,
     Field,
     ObservationPart,
     Training,
+    hash_of,
     save_card,
-    save_weights,
 )
-from hrl_training.ppo import PPO, PPOConfig, VectorEnv
+from hrl_skills.library import load_policy_of
+from hrl_skills.policy import save_weights
+from hrl_training.evaluation.tasks import Tasks, load_tasks
+from hrl_training.ppo import PPO, PPOConfig, VectorEnv, continuation
 
 CHECKPOINT_EVERY = 20  # updates
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class TrainingInterrupted(Exception):
+    """Somebody stopped the training; its checkpoint is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +49,158 @@ class TrainingRun:
     out: Path  # folder for checkpoint.pt, curves, weights.pt and card.yaml
     minutes: float = math.inf
     steps: int | None = None  # the skill's own number if None
+    tasks: Path | None = None  # task file to draw from; None: config/tasks/<skill>.yaml
+    init: Path | None = None  # folder with weights and card to start from; None: from scratch
     resume: bool = False
+    device: str = "auto"  # of DEVICES
+    init_sha256: str | None = None  # of the weights that it started from
+    resumed: int = 0  # how often it went on from a checkpoint
+    _signals: list[int] = field(default_factory=list, repr=False, compare=False)  # received
 
     @property
     def command(self) -> str:
         """The command that repeats this run."""
-        words = ["./hrl train", self.skill, f"--seed {self.seed}"]
+        words = ["./hrl", "train", self.skill, "--seed", str(self.seed)]
+        if self.tasks is not None:
+            words += ["--tasks", str(self.tasks)]
+        if self.init is not None:
+            shipped = self.init == POLICIES / self.skill
+            words += ["--init", "shipped" if shipped else str(self.init)]
         if math.isfinite(self.minutes):
-            words.append(f"--minutes {self.minutes:g}")
+            words += ["--minutes", f"{self.minutes:g}"]
         if self.steps is not None:
-            words.append(f"--steps {self.steps}")
-        if self.resume:
-            words.append("--resume")
-        return " ".join(words)
+            words += ["--steps", str(self.steps)]
+        return shlex.join(words)
+
+    @property
+    def task_file(self) -> Path:
+        """The file of ranges that the environments draw from; raises ConfigError."""
+        return find_config("tasks", str(self.tasks or self.skill))
+
+    def load_tasks(self) -> Tasks:
+        """The ranges to draw from; raises ConfigError with place and value."""
+        return load_tasks(self.skill, self.task_file)
+
+    def torch_device(self) -> torch.device:
+        """Where networks live: on a GPU where there is one, unless told otherwise."""
+        if self.device not in DEVICES:
+            raise ConfigError(f"--device {self.device}: allowed are {DEVICES}")
+        there = torch.cuda.is_available()
+        if self.device == "cuda" and not there:
+            raise ConfigError("--device cuda: torch finds no GPU here; allowed are auto and cpu")
+        return torch.device("cuda" if there and self.device != "cpu" else "cpu")
+
+    def initial(self) -> dict[str, torch.Tensor] | None:
+        """Tensors of the policy to start from, checked as the loader checks; None: from scratch."""
+        if self.init is None:
+            return None
+        policy = load_policy_of(self.skill, self.init)
+        return {name: torch.from_numpy(array.copy()) for name, array in policy.tensors.items()}
+
+    # Checkpoints, curves, interruptions: for every kind of training
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint.pt"
+
+    def save_checkpoint(self, state: dict) -> None:
+        """Write tensors and plain values whole or not at all: a kill must not leave half a file."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save({"run": self._noted(), "state": state}, partial)
+        partial.replace(self.checkpoint)
+
+    def load_checkpoint(self) -> dict | None:
+        """What the last `save_checkpoint` was given, where this run goes on from it."""
+        return self._read_checkpoint()["state"] if self.resume else None
+
+    def going_on(self, seed: int | None) -> TrainingRun:
+        """This run as its checkpoint notes it; only `steps` and `minutes` may be given anew."""
+        noted = self._read_checkpoint()["run"]
+        given = {"skill": self.skill, "seed": seed, "tasks": self.tasks, "init": self.init}
+        for name, value in given.items():
+            if value is not None and str(value) != str(noted[name]):
+                raise ConfigError(
+                    f"--resume: {self.checkpoint} is of {name} {noted[name]}; "
+                    f"{name} {value} needs a new run in another --out"
+                )
+        run = replace(
+            self,
+            seed=noted["seed"],
+            minutes=self.minutes if math.isfinite(self.minutes) else noted["minutes"],
+            steps=self.steps or noted["steps"],
+            tasks=noted["tasks"] and Path(noted["tasks"]),
+            init=noted["init"] and Path(noted["init"]),
+            init_sha256=noted["init_sha256"],
+            resumed=noted["resumed"] + 1,
+        )
+        if (digest := hash_of(run.task_file)) != noted["tasks_sha256"]:
+            raise ConfigError(
+                f"--resume: {run.task_file} has changed since the run began: its sha256 is "
+                f"{digest}; the checkpoint allows {noted['tasks_sha256']}"
+            )
+        return run
+
+    def _noted(self) -> dict[str, Any]:
+        return {
+            "skill": self.skill,
+            "seed": self.seed,
+            "minutes": self.minutes,
+            "steps": self.steps,
+            "tasks": self.tasks and str(self.tasks),
+            "tasks_sha256": hash_of(self.task_file),
+            "init": self.init and str(self.init),
+            "init_sha256": self.init_sha256,
+            "resumed": self.resumed,
+        }
+
+    def _read_checkpoint(self) -> dict:
+        if not self.checkpoint.is_file():
+            raise ConfigError(f"--resume: {self.checkpoint} does not exist; train first")
+        try:
+            content = torch.load(self.checkpoint, weights_only=True)
+            return {"run": content["run"], "state": content["state"]}
+        except Exception as error:  # torch raises whatever its unpickler stumbles over
+            raise ConfigError(f"--resume: {self.checkpoint}: not a checkpoint: {error}") from error
+
+    @contextmanager
+    def curves(self, steps: int = 0) -> Iterator[Callable[[Mapping[str, float], int], None]]:
+        """TensorBoard curves in <out>/curves: call with figures and the steps done so far.
+
+        Curves of a killed run that go beyond `steps`, where this one goes on, are hidden.
+        """
+        writer = SummaryWriter(str(self.out / "curves"), purge_step=steps or None)
+
+        def add(figures: Mapping[str, float], step: int) -> None:
+            for name, value in figures.items():
+                writer.add_scalar(name, value, step)
+
+        try:
+            yield add
+        finally:
+            writer.close()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM wait until `interrupted` is asked; a second one does not."""
+
+        def note(number: int, _: object) -> None:
+            self._signals.append(number)
+            if len(self._signals) > 1:
+                raise KeyboardInterrupt
+
+        self._signals.clear()
+        before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody wants the run to end: save a checkpoint, raise TrainingInterrupted."""
+        return bool(self._signals)
 
 
 class Trained(Protocol):
@@ -58,27 +212,38 @@ class Trained(Protocol):
     def exported(self) -> dict[str, torch.Tensor]: ...
 
 
-def train_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
-    """Train with PPO, writing checkpoints into the run's folder; returns the trainer."""
+def make_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
+    """PPO at the beginning of a run: from scratch, from other weights or from its checkpoint."""
+    state = run.load_checkpoint()
+    if state is not None:
+        config = PPOConfig.of(state["config"])
+    elif run.init is not None:
+        config = continuation(config)
     if run.steps is not None:
         config = replace(config, steps=run.steps)
-    run.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = run.out / "checkpoint.pt"
-    ppo = PPO(env, config, run.seed)
-    if run.resume:
-        if not checkpoint.is_file():
-            raise FileNotFoundError(f"--resume: {checkpoint} does not exist; train first")
-        ppo.load_state(torch.load(checkpoint, weights_only=True))
-    curves = _curves(run.out)
+    ppo = PPO(env, config, run.seed, run.torch_device())
+    if state is not None:
+        ppo.load_state(state)
+    elif (initial := run.initial()) is not None:
+        try:
+            ppo.model.adopt(initial)
+        except ValueError as error:
+            raise ConfigError(f"--init {run.init}: {error}") from error
+    return ppo
+
+
+def train_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
+    """Train with PPO, writing checkpoints into the run's folder; returns the trainer."""
+    ppo = make_ppo(run, env, config)
     columns = (
         TextColumn(run.skill),
         BarColumn(bar_width=20),
         TextColumn("{task.fields[line]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as progress:
+    updates = 0
+    with Progress(*columns) as progress, run.curves(ppo.steps) as curves, run.interruptible():
         task = progress.add_task("train", total=1.0, line="")
-        updates = 0
 
         def report(figures: dict[str, float]) -> None:
             nonlocal updates
@@ -89,26 +254,18 @@ def train_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
                 f"{figures['terminated']:.0f} of {figures['episodes']:.0f} episodes terminated"
             )
             progress.update(task, completed=ppo.progress(run.minutes), line=line)
+            curves(figures, ppo.steps)
             if updates % CHECKPOINT_EVERY == 0:
-                save_checkpoint(checkpoint, ppo)
+                run.save_checkpoint(ppo.state())
                 if not progress.console.is_terminal:
                     progress.console.print(line)
-            if curves is not None:
-                for name, value in figures.items():
-                    curves.add_scalar(name, value, ppo.steps)
+            if run.interrupted:
+                run.save_checkpoint(ppo.state())
+                raise TrainingInterrupted(f"stopped after {ppo.steps} of {ppo.config.steps} steps")
 
         ppo.train(run.minutes, report)
-    save_checkpoint(checkpoint, ppo)
-    if curves is not None:
-        curves.close()
+    run.save_checkpoint(ppo.state())
     return ppo
-
-
-def save_checkpoint(path: Path, ppo: PPO) -> None:
-    """Write a checkpoint whole or not at all: a kill must not leave half a file."""
-    partial = path.with_suffix(".partial")
-    torch.save(ppo.state(), partial)
-    partial.replace(path)
 
 
 def save_policy(
@@ -122,12 +279,15 @@ def save_policy(
     limits: tuple[str, ...],
     licence: str,
     version: str = "1.0.0",
+    robot: str = "spot",
 ) -> None:
     """Write weights.pt and a card without figures; the evaluation adds those."""
     digest = save_weights(run.out, trained.exported())
     card = Card(
+        format=2,
         skill=run.skill,
         version=version,
+        robot=robot,
         sha256=digest,
         observation=tuple(
             ObservationPart(name=part.name, size=part.size, unit=part.unit) for part in observation
@@ -143,18 +303,13 @@ def save_policy(
             seed=run.seed,
             steps=trained.steps,
             minutes=round(trained.seconds / 60, 1),
+            tasks=run.task_file.name,
+            tasks_sha256=hash_of(run.task_file),
+            init_sha256=run.init_sha256,
+            resumed=run.resumed,
         ),
         figures=(),
         limits=limits,
         licence=licence,
     )
     save_card(run.out, card)
-
-
-def _curves(folder: Path) -> Any:
-    """A TensorBoard writer, or None where the package tensorboard is missing."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / "curves"))

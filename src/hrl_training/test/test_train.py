@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hrl_core.config import ConfigError
 from hrl_skills.gait import ACTION, OBSERVATION, OBSERVATION_SIZE
 from hrl_skills.policy import load_policy
 from hrl_training import train as training
@@ -31,7 +32,7 @@ def test_training_resumes_from_its_checkpoint(tmp_path, few_environments):
 
 
 def test_resuming_without_a_checkpoint_says_what_is_missing(tmp_path, few_environments):
-    with pytest.raises(FileNotFoundError, match=r"checkpoint.pt does not exist; train first"):
+    with pytest.raises(ConfigError, match=r"checkpoint.pt does not exist; train first"):
         training.train("gait", out=tmp_path, steps=200, resume=True)
 
 
