@@ -18,7 +18,7 @@ from hrl_sim_bridge.cameras import Cameras
 from hrl_sim_bridge.disturbances import Disturbances
 from hrl_sim_bridge.faults import Fault, FaultKind
 from hrl_sim_bridge.people import Walker
-from hrl_sim_bridge.robot_model import plant_model, robot_spec, set_options
+from hrl_sim_bridge.robot_model import add_payload, plant_model, robot_spec, set_options
 from hrl_sim_bridge.sensors import Body, LidarSensor, OdometryDrift, generator
 from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.truth import ContactWatch, Truth, read_truth
@@ -82,6 +82,8 @@ class Plant:
         self.trial = trial
         spec = robot_spec(self.robot, skin=self.options.skin)
         set_options(spec, self.options.timestep)
+        if trial.payload:
+            add_payload(self.robot, spec, trial.payload)
         spec.option.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP  # items at rest cost nothing
         add_warehouse(spec, self.world.site, trial)
         self.model = spec.compile()
@@ -92,6 +94,7 @@ class Plant:
         self._watch = ContactWatch(self.robot, self.model)
         self._cameras = Cameras(self.robot, self.model, self.world.noise.camera, trial.seed)
         self._walkers = [Walker(person) for person in trial.people]
+        self._pushes = list(trial.pushes)
         self._disturbances = Disturbances(self.model, self.data, self.world.site, self.robot, trial)
         self._gait_noise = generator(trial.seed, "gait")
         self._noise_sd = self._gait_noise_sd()
@@ -114,6 +117,8 @@ class Plant:
         self._actuators.base.begin_tick(time)
         self._move_people()
         self._disturbances.advance(time)
+        while self._pushes and self._pushes[0].time <= time:
+            self.data.qvel[self._body.root_linear][:2] += self._pushes.pop(0).velocity
         moving = self._actuators.joints.begin_tick()
         if not moving:
             self._actuators.write_arm(self.data, 1.0)

@@ -20,6 +20,7 @@ SCENE, TAGS, SKIN, HULLS, PRIMITIVES, WALLS = range(6)
 
 FOOT_PRIORITY = 2  # the feet carry the friction of the floor under them
 TOOL = "tool"  # site between the jaws
+PAYLOAD_SIZE = 0.05  # m, edge of the cube between the jaws
 # A robot camera looks along +x of its mount, MuJoCo's along -z.
 MOUNT_FROM_MUJOCO_CAMERA = np.array([[0, 0, -1], [-1, 0, 0], [0, 1, 0]], float)
 
@@ -48,6 +49,14 @@ def robot_spec(
         for body in _subtree(_arm_root(robot, spec)):
             body.gravcomp = 1
     return spec
+
+
+def add_payload(robot: Robot, spec: mujoco.MjSpec, mass: float) -> None:
+    """Fix a cube of a mass [kg] between the jaws; it is seen and weighed, and touches nothing."""
+    body = spec.body(robot.arm.hand_link).add_body(name="payload", pos=robot.arm.tool)
+    geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.5 * PAYLOAD_SIZE] * 3, mass=mass)
+    geom.contype = geom.conaffinity = 0
+    geom.group = SCENE
 
 
 def plant_model(robot: Robot) -> PlantModel:

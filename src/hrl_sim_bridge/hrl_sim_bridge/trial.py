@@ -65,6 +65,14 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Push:
+    """A kick at the robot at a time [s]: the change (2,) m/s of its velocity in map."""
+
+    time: float
+    velocity: np.ndarray
+
+
+@dataclass(frozen=True)
 class Trial:
     """Everything that a seed decides. The same world and seed give an equal trial."""
 
@@ -77,6 +85,8 @@ class Trial:
     floor_friction: float
     order: Order
     faults: tuple[Fault, ...]
+    pushes: tuple[Push, ...] = ()  # in the order of their times
+    payload: float = 0.0  # kg, fixed between the jaws from the start
 
     @property
     def item_names(self) -> tuple[str, ...]:
