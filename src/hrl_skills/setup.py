@@ -19,5 +19,13 @@ setup(
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # without it `colcon test` runs no test and passes
     zip_safe=False,
-    entry_points={"console_scripts": ["skill_node = hrl_skills.skill_node:main"]},
+    entry_points={
+        "console_scripts": ["skill_node = hrl_skills.skill_node:main"],
+        "hrl.skills": [
+            "walk = hrl_skills.walk:Walk",
+            "approach = hrl_skills.approach:Approach",
+            "grasp = hrl_skills.grasp:Grasp",
+            "place = hrl_skills.place:Place",
+        ],
+    },
 )

@@ -6,8 +6,8 @@ from rich.table import Table
 
 from hrl_core.config import ConfigError, find_config
 from hrl_sim_bridge.world import World, load_world
-from hrl_skills.library import SKILLS
-from hrl_skills.policy import POLICIES, Card, load_card
+from hrl_skills.library import policy_folder, skill_names
+from hrl_skills.policy import Card, load_card
 
 _console = Console(highlight=False)
 
@@ -17,10 +17,10 @@ def show_skills() -> None:
     table = Table(box=None, header_style="bold")
     for column in ("skill", "version", "bound", "rate", "observation", "action", "first figure"):
         table.add_column(column)
-    for name in ("gait", *SKILLS):
-        path = POLICIES / name / "card.yaml"
+    for name in ("gait", *skill_names()):
+        path = policy_folder(name) / "card.yaml"
         if not path.is_file():
-            table.add_row(name, "untrained")
+            table.add_row(name, "no policy")
             continue
         card = load_card(path)
         table.add_row(
@@ -38,10 +38,10 @@ def show_skills() -> None:
 
 def show_skill(name: str) -> None:
     """The card of one policy."""
-    known = ["gait", *SKILLS]
+    known = ["gait", *skill_names()]
     if name not in known:
         raise ConfigError(f"unknown skill {name!r}; known: {known}")
-    card = load_card(POLICIES / name / "card.yaml")
+    card = load_card(policy_folder(name) / "card.yaml")
     _console.print(f"{name} {card.version}, at most {card.max_steps} steps at {card.rate_hz:g} Hz")
     observation = Table(title="observation", box=None, title_justify="left")
     for part in card.observation:

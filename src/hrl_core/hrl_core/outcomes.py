@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
+FOREIGN = range(500, 900)  # codes of skills that other packages add
+
 
 class Code(IntEnum):
-    """Outcome codes; 1xx approach, 2xx grasp, 3xx place, 4xx walk, 9xx mission."""
+    """Outcome codes; 1xx approach, 2xx grasp, 3xx place, 4xx walk, 9xx mission.
+
+    `Code(n)` with n of FOREIGN is a code, too, named CODE_<n> unless `own_code` names it.
+    """
 
     NONE = 0
     SUCCEEDED = 1
@@ -42,6 +48,28 @@ class Code(IntEnum):
 
     MISSION_FAILED = 901
     HANDED_OVER = 902
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Code | None":
+        return own_code(value, f"CODE_{value}") if value in FOREIGN else None
+
+
+def own_code(value: Any, name: str) -> Code:
+    """The code of a skill of another package, with its name in this process."""
+    if value not in FOREIGN:
+        raise ValueError(f"code {value}: allowed are {FOREIGN.start} to {FOREIGN.stop - 1}")
+    code = Code._value2member_map_.get(value)
+    if code is None:
+        code = int.__new__(Code, value)
+        code._value_ = value
+        Code._value2member_map_[value] = code
+    code._name_ = name
+    return code  # pyright: ignore[reportReturnType]
+
+
+def codes_of(hundred: int) -> tuple[Code, ...]:
+    """All codes of one of the ranges above: 4 stands for 4xx."""
+    return tuple(code for code in Code if code // 100 == hundred)
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,11 @@ ACTIONS = {
     "place": "hrl_msgs/action/Place",
     "run_mission": "hrl_msgs/action/RunMission",
 }
+RUN_SKILL = "hrl_msgs/action/RunSkill"  # of every other skill, under the skill's name
 RESET_PLANT = ("plant/reset", "hrl_msgs/srv/ResetPlant")
 PAUSE_PLANT = ("plant/pause", "std_srvs/srv/SetBool")
 STEP_PLANT = ("plant/step", "hrl_msgs/srv/StepPlant")
 INJECT_FAULT = ("plant/inject_fault", "hrl_msgs/srv/InjectFault")
 RESET_LOCALISATION = ("reset_localisation", "hrl_msgs/srv/ResetLocalisation")
 DESCRIBE_SKILL = ("{skill}/describe", "hrl_msgs/srv/DescribeSkill")
+ESTIMATE_SUCCESS = ("{skill}/estimate_success", "hrl_msgs/srv/EstimateSuccess")

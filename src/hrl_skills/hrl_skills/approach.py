@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.geometry import (
     compose,
@@ -9,14 +10,14 @@ from hrl_core.geometry import (
     invert,
     planar_from_transform,
 )
-from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import Detection, Sensed
 from hrl_core.site import Site
 from hrl_skills.conditions import clearance, face_in_base, grip, sensing, sight
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
 from hrl_skills.policy import ActionField, Field, load_policy
-from hrl_skills.skill import STOP, ApproachGoal, Command, GoalRejected, Tick, failed
+from hrl_skills.skill import STOP, ApproachGoal, Command, Contract, GoalRejected, Tick, failed
 from hrl_skills.steering import (
     GOAL_MIRROR,
     TWIST_MIRROR,
@@ -89,6 +90,7 @@ class Approach:
 
     name = "approach"
     max_steps = MAX_STEPS
+    contract = Contract(topics.ACTIONS["approach"], codes_of(1), needs=("detections",))
 
     def __init__(self, site: Site, robot: Robot, policy: SteeringPolicy | None = None) -> None:
         self._site = site

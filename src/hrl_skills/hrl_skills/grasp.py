@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from hrl_core import topics
 from hrl_core.geometry import inverse, transform_from_planar
-from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
 from hrl_core.site import MARKER_DROP, Site
@@ -30,7 +31,7 @@ from hrl_skills.manipulation import (
 )
 from hrl_skills.manipulator import KEPT_EFFORT, KEPT_OPENING, ManipulationPolicy, Manipulator
 from hrl_skills.policy import Field, load_policy
-from hrl_skills.skill import Command, GoalRejected, GraspGoal, Tick, failed
+from hrl_skills.skill import Command, Contract, GoalRejected, GraspGoal, Tick, failed
 
 OBSERVATION = (
     *(Field(*field) for field in HAND_FIELDS),
@@ -117,6 +118,7 @@ class Grasp:
 
     name = "grasp"
     max_steps = MAX_STEPS
+    contract = Contract(topics.ACTIONS["grasp"], codes_of(2), needs=("detections",))
 
     def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
         self._site = site

@@ -1,15 +1,24 @@
-"""The skills that ship with hrl, by name; imported only when one is made."""
+"""The skills that are there, ours and those of other packages, by name; imported when one is made.
+
+A package declares its skills as entry points of the group `hrl.skills`: name = module:Class. See
+docs/write_a_skill.md.
+"""
 
 from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hrl_core.config import ConfigError
 from hrl_core.robot import Robot
 from hrl_core.site import Site
-from hrl_skills.policy import Policy, load_policy
+from hrl_skills.policy import POLICIES, Policy, load_policy
 from hrl_skills.skill import Skill
 
-SKILLS = {
+GROUP = "hrl.skills"
+# Ours, for a checkout that is on the path and not installed; setup.py declares the same.
+OWN = {
     "walk": "hrl_skills.walk:Walk",
     "approach": "hrl_skills.approach:Approach",
     "grasp": "hrl_skills.grasp:Grasp",
@@ -17,12 +26,59 @@ SKILLS = {
 }
 
 
+def skill_names() -> tuple[str, ...]:
+    """All skills that are there: ours first, then those of other packages."""
+    others = {point.name for point in entry_points(group=GROUP)}
+    return (*OWN, *sorted(others - set(OWN)))
+
+
 def make_skill(name: str, site: Site, robot: Robot) -> Skill:
     """Make a skill with its trained policy; raises ConfigError with the known names."""
-    if name not in SKILLS:
-        raise ConfigError(f"unknown skill {name!r}; known: {sorted(SKILLS)}")
-    module, cls = SKILLS[name].split(":")
-    return getattr(import_module(module), cls)(site, robot)
+    return load_class(name)(site, robot)
+
+
+def load_class(name: str) -> Any:
+    """The class of a skill; raises ConfigError where it is not one."""
+    place = place_of(name)
+    module, _, attribute = place.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"skill {name!r}: cannot import {place}: {error}") from error
+    verbs = ("start", "tick", "stop", "conditions", "max_steps", "contract")
+    missing = [verb for verb in verbs if not hasattr(found, verb)]
+    if missing:
+        raise ConfigError(f"skill {name!r}: {place} has no {missing}; see hrl_skills.skill.Skill")
+    if getattr(found, "name", None) != name:
+        called = getattr(found, "name", None)
+        raise ConfigError(f"skill {name!r}: {place} is called {called!r}; both must be the same")
+    return found
+
+
+def place_of(name: str) -> str:
+    """Where the class of a skill is, "module:Class"; raises ConfigError with the known names."""
+    places = {point.value for point in entry_points(group=GROUP, name=name)}
+    if name in OWN:
+        places.add(OWN[name])
+    if not places:
+        raise ConfigError(f"unknown skill {name!r}; known: {sorted(skill_names())}")
+    if len(places) > 1:
+        raise ConfigError(f"skill {name!r} is there twice: {sorted(places)}; remove one package")
+    return places.pop()
+
+
+def policy_folder(name: str) -> Path:
+    """Folder with weights, card and chances of a skill: policies/<skill> beside its module."""
+    if name == "gait":
+        return POLICIES / name
+    module = place_of(name).partition(":")[0]
+    try:
+        spec = find_spec(module)
+    except ImportError as error:
+        raise ConfigError(f"skill {name!r}: cannot import {module}: {error}") from error
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"skill {name!r}: there is no module {module}")
+    return Path(spec.origin).parent / "policies" / name
 
 
 def load_policy_of(name: str, folder: Path | None = None) -> Policy:
@@ -30,10 +86,6 @@ def load_policy_of(name: str, folder: Path | None = None) -> Policy:
 
     Checked against what the skill's module declares as OBSERVATION and ACTION.
     """
-    modules = {"gait": "hrl_skills.gait"} | {
-        skill: place.split(":")[0] for skill, place in SKILLS.items()
-    }
-    if name not in modules:
-        raise ConfigError(f"unknown policy {name!r}; known: {sorted(modules)}")
-    module = import_module(modules[name])
-    return load_policy(name, module.OBSERVATION, module.ACTION, folder)
+    place = "hrl_skills.gait" if name == "gait" else place_of(name)
+    module = import_module(place.partition(":")[0])
+    return load_policy(name, module.OBSERVATION, module.ACTION, folder or policy_folder(name))

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from hrl_core import topics
 from hrl_core.geometry import inverse, transform_from, yaw_of
-from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
 from hrl_core.site import MARKER_DROP, Site
@@ -27,7 +28,7 @@ from hrl_skills.manipulation import (
 )
 from hrl_skills.manipulator import CLEAR_X, ManipulationPolicy, Manipulator
 from hrl_skills.policy import Field, load_policy
-from hrl_skills.skill import Command, GoalRejected, PlaceGoal, Tick, failed
+from hrl_skills.skill import Command, Contract, GoalRejected, PlaceGoal, Tick, failed
 
 OBSERVATION = (
     *(Field(*field) for field in HAND_FIELDS),
@@ -81,6 +82,7 @@ class Place:
 
     name = "place"
     max_steps = MAX_STEPS
+    contract = Contract(topics.ACTIONS["place"], codes_of(3), needs=("detections",))
 
     def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
         self._site = site

@@ -44,6 +44,13 @@ class SkillRunner:
 
     def start(self, goal: Any, sensed: Sensed, max_steps: int = 0) -> None:
         """Begin a goal; 0 steps: the skill's own bound. Raises GoalRejected with the reason."""
+        self.check(goal, sensed, max_steps)
+        self.steps, self.max_steps = 0, max_steps or self.skill.max_steps
+        self._started, self.running = sensed.stamp, True
+        self._sent[:] = 0.0
+
+    def check(self, goal: Any, sensed: Sensed, max_steps: int = 0) -> None:
+        """Raise GoalRejected where `start` would; the skill is prepared, the robot not moved."""
         if self.running:
             raise GoalRejected(
                 Code.NOT_READY, f"{self.skill.name} already runs a goal; cancel it first"
@@ -58,9 +65,6 @@ class SkillRunner:
         if lost is not None:
             raise GoalRejected(Code.NOT_READY, lost)
         self.skill.start(goal, sensed)
-        self.steps, self.max_steps = 0, max_steps or self.skill.max_steps
-        self._started, self.running = sensed.stamp, True
-        self._sent[:] = 0.0
 
     def duration(self, stamp: float) -> float:
         """Time [s] since the goal began."""

@@ -1,10 +1,11 @@
 """The contract of every skill: start, tick, stop; bounded; its outcome confirmed by sensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from hrl_core import topics
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.sensed import Sensed
 
@@ -79,6 +80,34 @@ class PlaceGoal:
     item_in_hand: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class RunGoal:
+    """Goal of a skill that has no action of its own: what a RunSkill goal holds, as it was given.
+
+    `map_from_goal` (3,) m, m, rad; None: no pose was given.
+    """
+
+    target: str = ""
+    item: str = ""
+    map_from_goal: np.ndarray | None = None
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What others have to know of a skill; its server tells it on `<skill>/describe`.
+
+    `provides`: what a master may use it for, such as "leave_face"; `parameters` of a RunSkill goal:
+    name -> meaning, unit and default; `needs`: topics, besides those that every skill needs.
+    """
+
+    action: str = topics.RUN_SKILL
+    codes: tuple[Code, ...] = ()  # outcomes of its own, besides those of every skill
+    needs: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
 class Skill(Protocol):
     """A bounded skill.
 
@@ -87,6 +116,7 @@ class Skill(Protocol):
 
     name: str
     max_steps: int
+    contract: Contract
 
     def start(self, goal: Any, sensed: Sensed) -> None:
         """Begin; raises GoalRejected when the goal is wrong or a precondition is not met."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from hrl_core import topics
 from hrl_core.geometry import compose, invert, transform_from_planar
-from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import Localisation, Sensed
 from hrl_core.site import Shelf, Site, Station
@@ -11,7 +12,7 @@ from hrl_skills.conditions import FREE, clearance, grip, pose_in_base, sensing
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
 from hrl_skills.planner import ObstacleGrid, Routes
 from hrl_skills.policy import ActionField, Field, load_policy
-from hrl_skills.skill import STOP, TICK, Command, GoalRejected, Tick, WalkGoal, failed
+from hrl_skills.skill import STOP, TICK, Command, Contract, GoalRejected, Tick, WalkGoal, failed
 from hrl_skills.steering import (
     GOAL_MIRROR,
     TWIST_MIRROR,
@@ -99,6 +100,7 @@ class Walk:
 
     name = "walk"
     max_steps = MAX_STEPS
+    contract = Contract(topics.ACTIONS["walk"], codes_of(4), needs=("pose",))
 
     def __init__(self, site: Site, robot: Robot, policy: SteeringPolicy | None = None) -> None:
         self._site = site

@@ -20,7 +20,7 @@ from hrl_perception.perception import Perception
 from hrl_sim_bridge.judge import Judgement, judge
 from hrl_sim_bridge.plant import Plant, PlantOptions
 from hrl_sim_bridge.world import Trial, World
-from hrl_skills.library import SKILLS, make_skill
+from hrl_skills.library import make_skill
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
 from hrl_skills.skill import (
@@ -143,5 +143,5 @@ class Rig:
             return ApproachGoal(decision.target, site.standoff)
         if decision.skill == "grasp":
             return GraspGoal(decision.target, order.from_bin)
-        assert decision.skill == "place", f"{decision.skill}: known are {sorted(SKILLS)}"
+        assert decision.skill == "place", decision.skill
         return PlaceGoal(decision.target, order.item, np.zeros(2), decision.item_in_hand)
