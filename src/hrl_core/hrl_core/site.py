@@ -21,20 +21,34 @@ FACE_FROM_MARKER = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], float)
 TOP_FROM_MARKER = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], float)  # marker on top, its up = -x
 
 Pose2 = tuple[float, float, float]  # m, m, rad
-MARKER_DROP = 0.12  # m, marker centre of a bin or station below the board
+MARKER_DROP = 0.10  # m, marker centre of a bin or station below the board
 
 
 class Shelf(Config):
-    """A rack with one board; solid below the board, a back panel and sides above it."""
+    """A rack with one board; solid below the board, a back panel and sides above it.
+
+    Dividers are walls on the board, from its front to the back panel, that part its bins.
+    """
 
     name: str
     pose: Pose2
     width: float = Field(gt=0.3, le=10)  # m
     depth: float = Field(default=0.45, gt=0.1, le=2)  # m
-    board_height: float = Field(ge=0.25, le=1.0)  # m; below 0.25 the marker would touch the floor
+    board_height: float = Field(ge=0.2, le=1.0)  # m; below 0.2 the marker would touch the floor
     height: float = Field(default=1.2, gt=0.3, le=4)  # m, of back and sides
+    dividers: tuple[float, ...] = ()  # m, their middles along y of `pose`
+    divider_height: float = Field(default=0.25, gt=0, le=1)  # m, above the board
     # name -> marker id, from left to right seen from the front
     bins: dict[str, int] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _dividers_on_board(self) -> "Shelf":
+        for y in self.dividers:
+            if abs(y) > 0.5 * self.width:
+                raise ValueError(
+                    f"divider at {y}: allowed are -{0.5 * self.width} to {0.5 * self.width} m"
+                )
+        return self
 
 
 class Station(Config):
@@ -45,7 +59,7 @@ class Station(Config):
     marker: int
     width: float = Field(default=0.9, gt=0.3, le=5)  # m
     depth: float = Field(default=0.6, gt=0.1, le=3)  # m
-    board_height: float = Field(ge=0.25, le=1.0)  # m
+    board_height: float = Field(ge=0.2, le=1.0)  # m
 
 
 class Item(Config):
@@ -55,6 +69,7 @@ class Item(Config):
     size: tuple[float, float, float]  # m, full extents x, y, z; a cylinder's x and y are equal
     mass: float = Field(gt=0, le=2)  # kg
     marker: int
+    marker_size: float | None = Field(default=None, gt=0)  # m, black square; None: the site's
 
     @model_validator(mode="after")
     def _round(self) -> "Item":
@@ -150,14 +165,14 @@ class Site(Config):
     def markers(self) -> dict[int, Marker]:
         """All markers by id."""
         sizes = {landmark.marker: landmark.size for landmark in self.landmarks}
+        for item in self.items.values():
+            sizes[item.marker] = item.marker_size or self.item_marker_size
         return {
             marker: Marker(
                 id=marker,
                 kind=kind,
                 name=name,
-                size=self.item_marker_size
-                if kind == "item"
-                else sizes.get(marker, self.shelf_marker_size),
+                size=sizes.get(marker, self.shelf_marker_size),
             )
             for kind, name, marker in self._all_markers()
         }

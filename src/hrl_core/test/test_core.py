@@ -84,6 +84,7 @@ def edited_world(tmp_path, edit):
         ),
         (lambda s: s["shelves"][0].update(board_height="tall"), r"board_height = 'tall': .*number"),
         (lambda s: s["shelves"][0].update(width=float("nan")), "site.shelves.0.width = nan"),
+        (lambda s: s["shelves"][0].update(dividers=[1.0]), "divider at 1.0: allowed are -0.9 to"),
         (lambda s: s["stations"][0].update(marker=10), "'packing' is already that of 'A1'"),
         (lambda s: s["stations"][0].update(marker=900), "AprilTag 36h11 has 0 to 586"),
         (lambda s: s["shelves"][0].update(pose=[99, 0, 0]), "lies outside the site"),

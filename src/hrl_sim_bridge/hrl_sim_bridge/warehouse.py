@@ -67,9 +67,8 @@ def add_warehouse(spec: mujoco.MjSpec, site: Site, trial: Trial) -> None:
         if any(placed.name == name for placed in trial.stock):
             colour = ITEM_COLOURS[k % len(ITEM_COLOURS)]
             placed = trial.item(name)
-            add_item(
-                spec, site.items[name], placed, site.item_marker_size, materials, colour=colour
-            )
+            size = site.markers[site.items[name].marker].size
+            add_item(spec, site.items[name], placed, size, materials, colour=colour)
     for k, obstacle in enumerate(trial.obstacles):
         body = spec.worldbody.add_body(name=f"obstacle/{k}")
         body.pos = [*obstacle.pose[:2], 0.5 * obstacle.size[2]]
@@ -176,6 +175,9 @@ def _add_shelf(spec, site: Site, shelf: Shelf, materials: dict[int, str]) -> Non
         solids["back"] = ((PANEL, w, above), (PANEL / 2 - d, 0, middle))
         solids["left"] = ((d, PANEL, above), (-d / 2, (PANEL - w) / 2, middle))
         solids["right"] = ((d, PANEL, above), (-d / 2, (w - PANEL) / 2, middle))
+    wall = shelf.divider_height
+    for k, y in enumerate(shelf.dividers):
+        solids[f"divider_{k}"] = ((d, PANEL, wall), (-d / 2, y, h + wall / 2))
     for part, (size, centre) in solids.items():
         _add_solid(body, f"shelf/{shelf.name}/{part}", size, centre, SHELF_COLOUR)
     for name, marker in shelf.bins.items():

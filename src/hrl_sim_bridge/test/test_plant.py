@@ -6,6 +6,7 @@ import pytest
 from hrl_core.geometry import planar_from_transform, wrap_angle
 from hrl_sim_bridge.actuators import WATCHDOG, CommandRefused
 from hrl_sim_bridge.plant import Plant, PlantOptions
+from hrl_sim_bridge.trial import Push
 from hrl_skills.skill import Command
 
 FORWARD = Command(twist=np.array([0.4, 0.0, 0.0]))
@@ -188,3 +189,27 @@ def test_another_robot_file_needs_no_code(make_plant, open_bay, robot):
     plant.step(Command())
     assert plant.scan().ranges.shape == (90,)
     plant.close()
+
+
+def test_a_push_changes_the_velocity_at_its_time_and_the_robot_stays_up(make_plant, open_bay):
+    trial = replace(open_bay.sample(0), pushes=(Push(0.5, np.array([0.0, 0.4])),))
+    pushed, left_alone = make_plant(open_bay, trial), make_plant(open_bay)
+    for plant in (pushed, left_alone):
+        steps(plant, 5)
+    np.testing.assert_array_equal(pushed.data.qpos, left_alone.data.qpos)
+    for plant in (pushed, left_alone):
+        steps(plant, 3)
+    moved = pushed.truth().map_from_base[:2, 3] - left_alone.truth().map_from_base[:2, 3]
+    assert moved[1] > 0.02 > abs(moved[0])
+    steps(pushed, 20)
+    assert not pushed.truth().fallen
+
+
+def test_a_payload_weighs_on_the_hand_and_is_no_obstacle(make_plant, open_bay):
+    light = make_plant(open_bay)
+    heavy = make_plant(open_bay, replace(open_bay.sample(0), payload=2.0))
+    assert heavy.model.body_subtreemass[0] - light.model.body_subtreemass[0] == pytest.approx(2.0)
+    for plant in (light, heavy):
+        steps(plant, 20)
+        assert not plant.truth().fallen
+    assert not heavy.truth().contacts

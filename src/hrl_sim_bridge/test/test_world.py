@@ -173,3 +173,14 @@ def test_all_errors_of_a_file_come_at_once(tmp_path):
 def test_a_negative_seed_is_refused(open_bay):
     with pytest.raises(ConfigError, match="seed = -1"):
         open_bay.sample(-1)
+
+
+def test_dividers_stand_on_the_board(make_plant, open_bay):
+    shelf = open_bay.site.shelves[0].model_copy(update={"dividers": (-0.3, 0.1), "depth": 0.5})
+    site = open_bay.site.model_copy(update={"shelves": (shelf,)})
+    plant = make_plant(open_bay.model_copy(update={"site": site}))
+    for k, y in enumerate(shelf.dividers):
+        geom = plant.data.geom(f"shelf/A/divider_{k}")
+        assert geom.xpos[2] == pytest.approx(shelf.board_height + 0.5 * shelf.divider_height)
+        # The shelf looks along -y of map.
+        assert geom.xpos[0] - shelf.pose[0] == pytest.approx(y, abs=1e-5)
