@@ -1,7 +1,8 @@
 """How the gait is trained: size of the batch, length, and what its card says."""
 
 from hrl_skills.gait import ACTION, OBSERVATION, RATE
-from hrl_training.envs.gait_env import GaitEnv
+from hrl_training.envs.gait_env import GaitEnv, GaitTask
+from hrl_training.evaluation.tasks import GaitTasks
 from hrl_training.ppo import PPOConfig
 from hrl_training.training_run import TrainingRun, save_policy, train_ppo
 
@@ -10,7 +11,7 @@ CONFIG = PPOConfig(steps=7_000_000, narrow_from=0.75, final_std=0.08, lowest_log
 EPISODE_TICKS = 1000  # the gait itself has no end; this is the length of its episodes in training
 
 LIMITS = (
-    "flat floor with friction 0.4 to 1.1; never trained on steps, slopes or compliant ground",
+    "flat floor with friction 0.4 to 1.2; never trained on steps, slopes or compliant ground",
     "commands from -0.6 to 1.0 m/s forward, 0.45 m/s sideways, 1.0 rad/s; more is clipped",
     "up to 2 kg in the gripper; a pull on the arm was never trained",
     "foot contacts and joint gains of the simulated robot; never run on a real one",
@@ -23,7 +24,9 @@ LICENCE = (
 
 def train(run: TrainingRun) -> None:
     """Train the gait and write its weights and card."""
-    ppo = train_ppo(run, GaitEnv(ENVIRONMENTS, run.seed), CONFIG)
+    tasks = run.load_tasks()
+    assert isinstance(tasks, GaitTasks)
+    ppo = train_ppo(run, GaitEnv(ENVIRONMENTS, run.seed, GaitTask.of(tasks)), CONFIG)
     save_policy(
         run,
         ppo,
