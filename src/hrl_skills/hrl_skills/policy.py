@@ -1,14 +1,13 @@
 """A trained policy on disk: weights with a card, refused unless they agree.
 
-`policies/<skill>/weights.pt` holds the tensors of a ReLU network, its observation statistics and,
-if the task has one, its mirror symmetry. `policies/<skill>/card.yaml` says what goes in and out,
-how well it does and what it cannot do.
+`policies/<skill>/weights.pt` holds the tensors of hrl_skills.network.Network, `card.yaml` beside it
+the card of hrl_skills.card.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,36 +31,57 @@ from hrl_skills.card import (  # noqa: F401
     read_bytes,
     save_card,
 )
+from hrl_skills.network import Network
+from hrl_skills.runtime import make_runtime
 
 if TYPE_CHECKING:
     import torch
 
-CLIP = 8.0  # normalised observations are clipped to this, in training and at runtime
 MAX_WEIGHTS = 1_000_000  # bytes
 
 
 class Policy:
-    """A ReLU network: observation (n, d) -> action (n, k), float32; one row takes about 20 us."""
+    """A trained policy: observation (n, d) -> action (n, k), float32."""
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], card: Card | None = None) -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, np.ndarray],
+        card: Card | None = None,
+        runtime: str | None = None,
+    ) -> None:
+        """`runtime`: see hrl_skills.runtime. Without a card the actions are not clipped."""
         self.card = card
         self.tensors = tensors
-        self._layers = _layers(tensors)
-        self._mean = tensors["observation_mean"]
-        self._std = tensors["observation_std"]
-        self._mirror = _mirror(tensors, self.observation_size, self.action_size)
-        self._low = self._high = None
+        limits = (None, None)
         if card is not None:
-            self._low = np.array([part.low for part in card.action], np.float32)
-            self._high = np.array([part.high for part in card.action], np.float32)
+            limits = (
+                np.array([part.low for part in card.action], np.float32),
+                np.array([part.high for part in card.action], np.float32),
+            )
+        self.network = Network.of(tensors, *limits)
+        if card is not None:
+            self._check_sizes(card)
+        self._run = make_runtime(self.network, runtime)
+
+    def _check_sizes(self, card: Card) -> None:
+        expected = sum(part.size for part in card.observation)
+        if self.observation_size != expected:
+            raise PolicyError(
+                f"the network takes {self.observation_size} values; "
+                f"the card's observation has {expected}"
+            )
+        if self.action_size != len(card.action):
+            raise PolicyError(
+                f"the network gives {self.action_size} actions; the card names {len(card.action)}"
+            )
 
     @property
     def observation_size(self) -> int:
-        return self._layers[0][0].shape[0]
+        return self.network.observation_size
 
     @property
     def action_size(self) -> int:
-        return self._layers[-1][0].shape[1]
+        return self.network.action_size
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Mean action, clipped to the card's range: (n, d) -> (n, k) or (d,) -> (k,)."""
@@ -76,23 +96,8 @@ class Policy:
             raise ValueError(
                 f"observation[{row}, {column}] is {rows[row, column]}; allowed are finite numbers"
             )
-        if self._mirror is None:
-            action = self._network(rows)
-        else:
-            order, sign, action_order, action_sign = self._mirror
-            both = self._network(np.concatenate([rows, rows[:, order] * sign]))
-            seen, mirrored = np.split(both, 2)
-            action = 0.5 * (seen + mirrored[:, action_order] * action_sign)
-        if self._low is not None:
-            action = np.clip(action, self._low, self._high)
+        action = self._run(np.ascontiguousarray(rows, np.float32))
         return action if observation.ndim == 2 else action[0]
-
-    def _network(self, rows: np.ndarray) -> np.ndarray:
-        x = np.clip((rows.astype(np.float32) - self._mean) / self._std, -CLIP, CLIP)
-        for weight, bias in self._layers[:-1]:
-            x = np.maximum(x @ weight + bias, 0.0)
-        weight, bias = self._layers[-1]
-        return x @ weight + bias
 
 
 def load_policy(
@@ -117,21 +122,9 @@ def load_policy(
     if digest != card.sha256:
         raise PolicyError(f"{path}: sha256 is {digest}; the card beside it allows {card.sha256}")
     try:
-        policy = Policy(_tensors(path), card)
+        return Policy(_tensors(content), card)
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from error
-    expected = sum(part.size for part in card.observation)
-    if policy.observation_size != expected:
-        raise PolicyError(
-            f"{path}: the network takes {policy.observation_size} values; "
-            f"the card's observation has {expected}"
-        )
-    if policy.action_size != len(card.action):
-        raise PolicyError(
-            f"{path}: the network gives {policy.action_size} actions; "
-            f"the card names {len(card.action)}"
-        )
-    return policy
 
 
 def save_weights(folder: Path, tensors: Mapping[str, torch.Tensor]) -> str:
@@ -141,8 +134,9 @@ def save_weights(folder: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "weights.pt"
     torch.save({name: tensor.detach().cpu() for name, tensor in tensors.items()}, path)
-    Policy(_tensors(path))  # refuses what could not be loaded again
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    content = path.read_bytes()
+    Policy(_tensors(content))  # refuses what could not be loaded again
+    return hashlib.sha256(content).hexdigest()
 
 
 def _check_card(
@@ -169,64 +163,28 @@ def _check_same(path: Path, key: str, found: list, allowed: list) -> None:
             raise PolicyError(f"{path}: {key}.{index} is {mine}; allowed is {wanted}")
 
 
-def _tensors(path: Path) -> dict[str, np.ndarray]:
+def _tensors(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays in a weights file, by name; never runs code that a file may hold."""
     import torch
 
     torch.set_num_threads(1)  # a second thread makes small networks slower
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its unpickler stumbles over
-        raise PolicyError(f"{path}: not weights saved by torch: {error}") from error
+        raise PolicyError(f"not weights saved by torch: {error}") from error
     if not isinstance(state, dict):
-        raise PolicyError(f"{path}: holds a {type(state).__name__}; allowed is a dict of tensors")
+        raise PolicyError(f"holds a {type(state).__name__}; allowed is a dict of tensors")
+    kinds = (torch.float32, torch.int64, torch.int8)
     tensors = {}
     for name, value in state.items():
-        if not isinstance(value, torch.Tensor):
-            raise PolicyError(f"{path}: {name} is a {type(value).__name__}; allowed is a tensor")
-        if not bool(torch.isfinite(value.float()).all()):
-            raise PolicyError(f"{path}: {name} holds NaN or infinity; allowed are finite numbers")
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise PolicyError(f"{name} is a {type(value).__name__}; allowed is a tensor")
+        if value.dtype not in kinds or value.layout != torch.strided:
+            found = f"{value.dtype}, {value.layout}"
+            raise PolicyError(f"{name} is of {found}; allowed are dense tensors of {kinds}")
+        if value.numel() > MAX_WEIGHTS:
+            raise PolicyError(f"{name} has {value.numel()} values; at most {MAX_WEIGHTS}")
+        if not bool(torch.isfinite(value).all()):
+            raise PolicyError(f"{name} holds NaN or infinity; allowed are finite numbers")
         tensors[name] = value.numpy()
     return tensors
-
-
-def _layers(tensors: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weights (in, out) and biases (out,) of the layers, checked to fit each other."""
-    for name in ("observation_mean", "observation_std", "layers.0.weight", "layers.0.bias"):
-        if name not in tensors:
-            raise PolicyError(f"weights: {name} is missing; there are {sorted(tensors)}")
-    size = math.prod(tensors["observation_mean"].shape)
-    if tensors["observation_std"].shape != (size,):
-        raise PolicyError(
-            f"weights: observation_std has shape {tensors['observation_std'].shape}; "
-            f"allowed is {(size,)} as observation_mean"
-        )
-    layers = []
-    while f"layers.{len(layers)}.weight" in tensors:
-        place = f"layers.{len(layers)}"
-        weight, bias = tensors[f"{place}.weight"], tensors.get(f"{place}.bias")
-        if weight.ndim != 2 or weight.shape[1] != size:
-            raise PolicyError(f"weights: {place}.weight is {weight.shape}; allowed is (k, {size})")
-        size = weight.shape[0]
-        if bias is None or bias.shape != (size,):
-            found = None if bias is None else bias.shape
-            raise PolicyError(f"weights: {place}.bias is {found}; allowed is {(size,)}")
-        layers.append((np.ascontiguousarray(weight.T), bias))
-    return layers
-
-
-def _mirror(
-    tensors: Mapping[str, np.ndarray], observations: int, actions: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-    """Orders and signs that turn an observation and an action into their mirror images."""
-    sizes = {"mirror_observation": observations, "mirror_action": actions}
-    if not any(f"{name}_order" in tensors for name in sizes):
-        return None
-    found = []
-    for name, size in sizes.items():
-        order, sign = tensors.get(f"{name}_order"), tensors.get(f"{name}_sign")
-        if order is None or sorted(order.tolist()) != list(range(size)):
-            raise PolicyError(f"weights: {name}_order must hold each of 0 to {size - 1} once")
-        if sign is None or sign.shape != (size,) or not (np.abs(sign) == 1).all():
-            raise PolicyError(f"weights: {name}_sign must hold {size} values of 1 or -1")
-        found += [order, sign.astype(np.float32)]
-    return tuple(found)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hrl_skills.policy import CLIP
+from hrl_skills.network import CLIP
 
 # Orders and signs of the mirror image of an observation and of an action.
 Mirror = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
