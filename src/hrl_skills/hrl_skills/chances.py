@@ -61,6 +61,7 @@ class Chances(Config):
     calibration_error: float = pydantic.Field(ge=0, le=1)  # cross-validated, expected
     brier_score: float = pydantic.Field(ge=0, le=1)  # cross-validated; 0 is perfect
     log_loss: pydantic.NonNegativeFloat  # cross-validated
+    weights_sha256: str  # of the policy that made the trials
     rows: tuple[RowsFile, ...] = pydantic.Field(min_length=1)
 
     @pydantic.model_validator(mode="after")
