@@ -21,13 +21,6 @@ app.add_typer(world_app, name="world")
 # Commands whose options belong to the module that does the work: `<name> --help` asks it.
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 BENCHMARKS = {"plant": "hrl_bringup.bench_plant", "perception": "hrl_training.bench_perception"}
-EVALUATIONS: dict[str, tuple[str, ...]] = {  # module and its first arguments
-    "gait": ("hrl_training.evaluate_gait",),
-    "walk": ("hrl_training.evaluate_navigation", "walk"),
-    "approach": ("hrl_training.evaluate_navigation", "approach"),
-    "grasp": ("hrl_training.evaluate_manipulation", "grasp"),
-    "place": ("hrl_training.evaluate_manipulation", "place"),
-}
 
 World = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="World in config/worlds, or a .yaml file.")
@@ -136,14 +129,15 @@ def bench(
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
-def evaluate(
-    context: typer.Context, skill: Annotated[str, typer.Argument(metavar="|".join(EVALUATIONS))]
-) -> None:
-    """Measure a trained skill in simulation."""
-    if skill not in EVALUATIONS:
-        _refuse(f"unknown skill {skill!r}; known: {sorted(EVALUATIONS)}")
-    module, *first = EVALUATIONS[skill]
-    _run_main(module, [*first, *context.args])
+def evaluate(context: typer.Context) -> None:
+    """Measure a skill on trials drawn from a task file: `./hrl evaluate SKILL`."""
+    _run_main("hrl_training.evaluate", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
+def calibrate(context: typer.Context) -> None:
+    """Fit a skill's chance of success to its trials: `./hrl calibrate SKILL --rows FILE`."""
+    _run_main("hrl_training.calibrate", context.args)
 
 
 @app.command()

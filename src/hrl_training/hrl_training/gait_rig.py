@@ -8,10 +8,12 @@ import mujoco
 import numpy as np
 
 from hrl_core.robot import Robot
-from hrl_sim_bridge.robot_model import robot_spec, set_options
+from hrl_sim_bridge.render import Overview, Renderer
+from hrl_sim_bridge.robot_model import SCENE, plant_model, robot_spec, set_options
 from hrl_skills.gait import PERIOD, Gait
 
 ARM_SPEED = 1.0  # rad/s, as the skills move the arm
+DIRECTIONAL = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
 REACHES = ("stow", "ready", "carry")
 
 
@@ -21,15 +23,37 @@ def robot_on_floor(robot: Robot, skin: bool = False) -> mujoco.MjModel:
     set_options(spec)
     floor = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.05])
     floor.contype, floor.conaffinity = 1, 0
+    if skin:
+        _add_tiles(spec, floor)
     return spec.compile()
+
+
+def _add_tiles(spec: mujoco.MjSpec, floor: mujoco.MjsGeom) -> None:
+    """Squares of half a metre, by which people see how fast the robot is; and light."""
+    spec.add_texture(
+        name="tiles",
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        rgb1=[0.62, 0.64, 0.66],
+        rgb2=[0.52, 0.54, 0.56],
+        width=256,
+        height=256,
+    )
+    tiles = spec.add_material(name="tiles", texrepeat=[1, 1], texuniform=True)
+    tiles.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "tiles"
+    floor.material, floor.group = "tiles", SCENE
+    spec.worldbody.add_light(pos=[0, 0, 4], dir=[0.3, 0.2, -1], type=DIRECTIONAL)
 
 
 class GaitRig:
     """One robot on flat floor in the plant's model."""
 
-    def __init__(self, robot: Robot, policy: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(
+        self, robot: Robot, policy: Callable[[np.ndarray], np.ndarray], skin: bool = False
+    ) -> None:
+        """skin: fit for pictures."""
         self.robot = robot
-        self.model = robot_on_floor(robot)
+        self.model = robot_on_floor(robot, skin)
         self.data = mujoco.MjData(self.model)
         self.gait = Gait(robot, policy)
         legs, arm = robot.legs.joints, (*robot.arm.joints, robot.arm.gripper_joint)
@@ -43,6 +67,8 @@ class GaitRig:
         self._hand = self.model.body(robot.arm.hand_link).id
         self._hand_mass = float(self.model.body_mass[self._hand])
         self._hand_com = self.model.body_ipos[self._hand].copy()
+        self._overview = Overview()
+        self._renderer: Renderer | None = None
         self.reset()
 
     def reset(self, payload: float = 0.0, friction: float = 0.8) -> None:
@@ -105,6 +131,20 @@ class GaitRig:
     def reach(self, pose: str) -> None:
         """Send the arm to a pose of the robot file."""
         self.arm_target[:-1] = self.robot.arm.poses[pose]
+
+    def overview(self) -> np.ndarray:
+        """Picture (h, w, 3) uint8 for people, from a camera that follows the robot."""
+        if self._renderer is None:
+            self._renderer = Renderer(self.model, self._overview.size)
+        base = self.data.body(plant_model(self.robot).base)
+        view = self._overview.camera(base.xpos, float(self.pose[2]))
+        return self._renderer.picture(self.data, view, self._overview.size, walls=True)
+
+    def close(self) -> None:
+        """Free OpenGL, if pictures were taken."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
 
     def _leg_command(self, command: np.ndarray) -> None:
         data = self.data

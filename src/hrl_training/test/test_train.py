@@ -6,7 +6,6 @@ from hrl_skills.gait import ACTION, OBSERVATION, OBSERVATION_SIZE
 from hrl_skills.policy import load_policy
 from hrl_training import train as training
 from hrl_training.envs import gait_training
-from hrl_training.statistics import wilson_interval
 
 
 @pytest.fixture
@@ -44,10 +43,3 @@ def test_an_unknown_skill_is_refused_with_the_known_ones():
 def test_a_budget_of_nothing_is_refused():
     with pytest.raises(ValueError, match="minutes 0 "):
         training.train("gait", minutes=0)
-
-
-def test_the_wilson_interval_agrees_with_published_values():
-    low, high = wilson_interval(8, 10)
-    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-3)
-    assert wilson_interval(0, 0) == (0.0, 1.0)
-    assert wilson_interval(0, 100)[0] == 0.0

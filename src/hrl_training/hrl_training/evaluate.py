@@ -1,0 +1,222 @@
+"""`./hrl evaluate SKILL`: run trials drawn from a task file in full physics and count.
+
+Trials are those of the seeds from --seed on; the same seed and file give the same trial. Ctrl-C
+keeps what is there. Writes rows.jsonl, plots and index.html into the folder --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shlex
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+from rich.progress import TimeRemainingColumn as Remaining
+
+from hrl_core.config import ConfigError, find_config
+from hrl_skills.policy import POLICIES
+from hrl_training.evaluation.journal import Journal, to_json
+from hrl_training.evaluation.parallel import run_parallel
+from hrl_training.evaluation.summary import compare, summarise
+from hrl_training.evaluation.table import show
+from hrl_training.evaluation.tasks import TASKS, GaitTasks, Tasks, load_tasks
+from hrl_training.evaluation.trial import Options, Policy, Row, make_trials
+
+INTERRUPTED = 130  # exit status, as shells use it
+JOURNALS: dict[Policy, str] = {"learned": "rows.jsonl", "script": "script_rows.jsonl"}
+
+
+class Evaluation:
+    """What the command line asks for, and the rows that came of it."""
+
+    def __init__(self, options: argparse.Namespace, console: Console) -> None:
+        self.options, self.console = options, console
+        self.skill: str = options.skill
+        self.tasks_file = find_config("tasks", str(options.tasks or self.skill))
+        self.tasks: Tasks = load_tasks(self.skill, self.tasks_file)
+        self.out: Path = options.out or Path("out", "evaluate", self.skill)
+        self.seeds = range(options.seed, options.seed + options.trials)
+        both: list[Policy] = ["learned", "script"]
+        self.policies: list[Policy] = both if options.policy == "both" else [options.policy]
+        self.rows: dict[Policy, list[Row]] = {}
+        self.experiments: dict[str, Any] = {}
+        self.interrupted = False
+
+    def run(self) -> None:
+        """Run the trials of every policy; Ctrl-C ends it and keeps what is there."""
+        try:
+            for policy in self.policies:
+                self._run_policy(policy)
+            if isinstance(self.tasks, GaitTasks):
+                self._run_experiments(self.tasks)
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def trial_options(self, policy: Policy) -> Options:
+        return Options(policy, not self.options.no_vision, self.options.weights)
+
+    def _run_policy(self, policy: Policy) -> None:
+        options = self.options
+        journal = Journal(self.out / JOURNALS[policy], self._header(policy), options.resume)
+        wanted = set(self.seeds)
+        try:
+            left = [seed for seed in self.seeds if seed not in journal.rows]
+            make = partial(make_trials, self.skill, self.tasks, self.trial_options(policy))
+            successes = sum(row.success for seed, row in journal.rows.items() if seed in wanted)
+            with self._progress() as progress:
+                task = progress.add_task(
+                    f"{self.skill}, {policy}",
+                    total=len(self.seeds),
+                    completed=len(self.seeds) - len(left),
+                    successes=successes,
+                )
+                with closing(run_parallel(make, left, self._workers(len(left)))) as results:
+                    for _, row in results:
+                        journal.add(row)
+                        successes += row.success
+                        progress.update(task, advance=1, successes=successes)
+        finally:
+            journal.close()
+            kept = [journal.rows[seed] for seed in self.seeds if seed in journal.rows]
+            self.rows[policy] = kept
+
+    def _run_experiments(self, tasks: GaitTasks) -> None:
+        from hrl_training.gait_experiments import GaitExperiments, cases, summarise_experiments
+
+        options = self.trial_options(self.policies[0])
+        todo = cases(self.options.seed, self.options.trials)
+        make = partial(GaitExperiments, tasks, options)
+        with self._progress(counting=False) as progress:
+            task = progress.add_task("gait, fixed experiments", total=len(todo))
+            results = []
+            workers = self._workers(len(todo))
+            with closing(run_parallel(make, todo, workers, "case")) as stream:
+                for result in stream:
+                    results.append(result)
+                    progress.update(task, advance=1)
+        results.sort(key=lambda pair: todo.index(pair[0]))
+        self.experiments = summarise_experiments(results)
+
+    def result(self) -> dict[str, Any]:
+        """What --json writes."""
+        options, difficulty = self.options, self.tasks.difficulty
+        first = self.policies[0]
+        rows = self.rows.get(first, [])
+        summary = {
+            "skill": self.skill,
+            **summarise(rows, difficulty),
+            "tasks": self._tasks_id(),
+            "seed": options.seed,
+            "policy": options.policy,
+            "label": first,
+            "vision": not options.no_vision,
+            "weights_sha256": _weights_hash(self.skill, options.weights),
+            "interrupted": self.interrupted,
+            "command": command_line(options),
+        }
+        result: dict[str, Any] = {"summary": summary}
+        if self.experiments:
+            summary["experiments"] = self.experiments
+        result["rows"] = [row.as_dict() for row in rows]
+        if "script" in self.rows and first != "script":
+            script = self.rows["script"]
+            summary["script"] = summarise(script, difficulty)
+            summary["comparison"] = compare(rows, script, difficulty)
+            result["script_rows"] = [row.as_dict() for row in script]
+        return result
+
+    def _tasks_id(self) -> dict[str, str]:
+        digest = hashlib.sha256(self.tasks_file.read_bytes()).hexdigest()
+        return {"file": self.tasks_file.name, "sha256": digest}
+
+    def _header(self, policy: Policy) -> dict[str, Any]:
+        return {
+            "skill": self.skill,
+            "tasks": self._tasks_id()["sha256"],
+            "policy": policy,
+            "vision": not self.options.no_vision,
+            "weights": _weights_hash(self.skill, self.options.weights),
+        }
+
+    def _workers(self, jobs: int) -> int:
+        return max(1, min(self.options.workers, jobs))
+
+    def _progress(self, counting: bool = True) -> Progress:
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn()]
+        if counting:
+            columns.append(TextColumn("{task.fields[successes]} succeeded"))
+        return Progress(*columns, Elapsed(), Remaining(), console=self.console)
+
+
+def _weights_hash(skill: str, folder: Path | None) -> str | None:
+    path = (folder or POLICIES / skill) / "weights.pt"
+    if not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def command_line(options: argparse.Namespace) -> str:
+    """The command that measures the same again."""
+    words = ["./hrl", "evaluate", options.skill]
+    if options.tasks:
+        words += ["--tasks", str(options.tasks)]
+    words += ["--trials", str(options.trials), "--seed", str(options.seed)]
+    if options.policy != "learned":
+        words += ["--policy", options.policy]
+    if options.no_vision:
+        words += ["--no-vision"]
+    if options.weights:
+        words += ["--weights", str(options.weights)]
+    return shlex.join(words)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./hrl evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("skill", choices=sorted(TASKS))
+    parser.add_argument("--tasks", metavar="FILE", help="task file (default config/tasks/SKILL)")
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0, help="of the first trial")
+    parser.add_argument("--policy", choices=("learned", "script", "both"), default="learned")
+    parser.add_argument("--no-vision", action="store_true", help="true poses instead of cameras")
+    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="default: those shipped")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="summary and a row per trial")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default out/evaluate/SKILL")
+    parser.add_argument("--resume", action="store_true", help="go on with the rows in --out")
+    options = parser.parse_args(arguments)
+    for name, least in (("trials", 1), ("workers", 1), ("seed", 0)):
+        if (value := getattr(options, name)) < least:
+            parser.error(f"--{name} {value}: allowed are whole numbers from {least}")
+    if options.weights is not None and not (options.weights / "card.yaml").is_file():
+        raise ConfigError(f"--weights {options.weights}: holds no card.yaml")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    console = Console(highlight=False)
+    evaluation = Evaluation(options, console)
+    evaluation.run()
+    result = evaluation.result()
+    if evaluation.interrupted:
+        console.print(f"interrupted; go on with: {command_line(options)} --resume")
+    show(result, console)
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(to_json(result, indent=1) + "\n", encoding="utf-8")
+    return INTERRUPTED if evaluation.interrupted else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
