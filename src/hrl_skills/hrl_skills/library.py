@@ -10,13 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hrl_core import topics
 from hrl_core.config import ConfigError
+from hrl_core.outcomes import FOREIGN
 from hrl_core.robot import Robot
 from hrl_core.site import Site
 from hrl_skills.policy import POLICIES, Policy, load_policy
 from hrl_skills.skill import Skill
 
 GROUP = "hrl.skills"
+ACTIONS = {topics.RUN_SKILL, *(topics.ACTIONS[n] for n in ("walk", "approach", "grasp", "place"))}
 # Ours, for a checkout that is on the path and not installed; setup.py declares the same.
 OWN = {
     "walk": "hrl_skills.walk:Walk",
@@ -52,6 +55,14 @@ def load_class(name: str) -> Any:
     if getattr(found, "name", None) != name:
         called = getattr(found, "name", None)
         raise ConfigError(f"skill {name!r}: {place} is called {called!r}; both must be the same")
+    if found.contract.action not in ACTIONS:
+        raise ConfigError(
+            f"skill {name!r}: action {found.contract.action!r}; allowed are {sorted(ACTIONS)}"
+        )
+    own = [int(code) for code in found.contract.codes if code not in FOREIGN]
+    if name not in OWN and own:
+        allowed = f"{FOREIGN.start} to {FOREIGN.stop - 1}"
+        raise ConfigError(f"skill {name!r}: codes {own}; allowed are {allowed}")
     return found
 
 
@@ -79,6 +90,12 @@ def policy_folder(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise ConfigError(f"skill {name!r}: there is no module {module}")
     return Path(spec.origin).parent / "policies" / name
+
+
+def policy_names() -> list[str]:
+    """The learned policies that are there: the gait, and those of skills that ship weights."""
+    names = ("gait", *skill_names())
+    return [name for name in names if (policy_folder(name) / "card.yaml").is_file()]
 
 
 def load_policy_of(name: str, folder: Path | None = None) -> Policy:

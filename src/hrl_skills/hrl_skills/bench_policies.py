@@ -1,0 +1,51 @@
+"""`./hrl bench policies`: what one tick of each policy costs on one core, by runtime."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hrl_skills.library import load_policy_of, policy_names
+from hrl_skills.policy import Policy
+from hrl_skills.runtime import RUNTIMES
+
+ROUNDS, CALLS = 15, 300
+
+
+def seconds_per_call(policies: list[Policy], rounds: int = ROUNDS) -> np.ndarray:
+    """Median time for one observation, of each policy [s]; in turns: a busy moment hits all."""
+    observation = policies[0].network.mean[None]
+    times = np.zeros((1 + rounds, len(policies)))
+    for row in times:
+        for k, policy in enumerate(policies):
+            begun = time.perf_counter()
+            for _ in range(CALLS):
+                policy(observation)
+            row[k] = (time.perf_counter() - begun) / CALLS
+    return np.median(times[1:], axis=0)  # the first round warms up
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="./hrl bench policies", description=__doc__)
+    parser.parse_args(arguments)
+    table = Table(box=None, header_style="bold")
+    for column in ("policy", *(f"{name}, us" for name in RUNTIMES), "ratio", "share of a period"):
+        table.add_column(column, justify="left" if column == "policy" else "right")
+    for name in policy_names():
+        shipped = load_policy_of(name)
+        assert shipped.card is not None
+        policies = [Policy(shipped.tensors, shipped.card, runtime) for runtime in RUNTIMES]
+        times = seconds_per_call(policies)
+        table.add_row(
+            name,
+            *(f"{1e6 * seconds:.1f}" for seconds in times),
+            " : ".join(f"{seconds / times[0]:.1f}" for seconds in times),
+            f"{100 * times[0] * shipped.card.rate_hz:.2f} %",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("one observation, checks included; the first is the default, HRL_RUNTIME chooses")
