@@ -20,7 +20,11 @@ app.add_typer(world_app, name="world")
 
 # Commands whose options belong to the module that does the work: `<name> --help` asks it.
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
-BENCHMARKS = {"plant": "hrl_bringup.bench_plant", "perception": "hrl_training.bench_perception"}
+BENCHMARKS = {
+    "plant": "hrl_bringup.bench_plant",
+    "perception": "hrl_training.bench_perception",
+    "policies": "hrl_skills.bench_policies",
+}
 
 World = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="World in config/worlds, or a .yaml file.")
@@ -119,10 +123,16 @@ def train(context: typer.Context) -> None:
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
+def export(context: typer.Context) -> None:
+    """Write a skill's policy as an ONNX file: `./hrl export SKILL`."""
+    _run_main("hrl_skills.export", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
 def bench(
-    context: typer.Context, what: Annotated[str, typer.Argument(metavar="plant|perception")]
+    context: typer.Context, what: Annotated[str, typer.Argument(metavar="|".join(BENCHMARKS))]
 ) -> None:
-    """Measure the speed of the plant and of all nodes over ROS; or perception's accuracy."""
+    """Measure speed of plant and nodes over ROS, perception's accuracy, or policies' cost."""
     if what not in BENCHMARKS:
         _refuse(f"unknown benchmark {what!r}; known: {sorted(BENCHMARKS)}")
     _run_main(BENCHMARKS[what], context.args)

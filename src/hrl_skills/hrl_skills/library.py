@@ -103,6 +103,9 @@ def load_policy_of(name: str, folder: Path | None = None) -> Policy:
 
     Checked against what the skill's module declares as OBSERVATION and ACTION.
     """
+    known = ("gait", *skill_names())
+    if name not in known:
+        raise ConfigError(f"unknown policy {name!r}; known: {list(known)}")
     place = "hrl_skills.gait" if name == "gait" else place_of(name)
     module = import_module(place.partition(":")[0])
     return load_policy(name, module.OBSERVATION, module.ACTION, folder or policy_folder(name))
