@@ -1,5 +1,7 @@
 """Goals and commands of the skills <-> messages."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from rclpy.duration import Duration
@@ -19,26 +21,35 @@ from hrl_skills.skill import (
     GoalRejected,
     GraspGoal,
     PlaceGoal,
+    RunGoal,
+    Skill,
     WalkGoal,
 )
 
 
-def goal_from_request(skill: str, request, site: Site):
-    """Goal message of an action -> goal of the skill. Raises GoalRejected with the field."""
+def goal_from_request(skill: Skill, request, site: Site):
+    """Goal message of a skill's action -> its goal. Raises GoalRejected with the field."""
     try:
-        return _GOALS[skill](request, site)
+        return _GOALS[skill.contract.action](request, site)
     except ConfigError as error:
-        raise GoalRejected(Code.GOAL_INVALID, f"{skill}: {error}") from error
+        raise GoalRejected(Code.GOAL_INVALID, f"{skill.name}: {error}") from error
 
 
-def result_frame(skill: str, request) -> str:
+def goal_from_question(skill: Skill, request, site: Site):
+    """Request of EstimateSuccess -> the goal that is meant. Raises GoalRejected with the field."""
+    fields = {name: getattr(request, name) for name in request.get_fields_and_field_types()}
+    named = SimpleNamespace(**fields, bin=request.target, station=request.target)
+    return goal_from_request(skill, named, site)
+
+
+def result_frame(skill: Skill, request) -> str:
     """The frame of the pose in a skill's result; see SkillResult.msg."""
-    return {
-        "walk": lambda: topics.MAP,
-        "approach": lambda: request.target,
-        "grasp": lambda: "tool",
-        "place": lambda: request.station,
-    }[skill]()
+    frames = {
+        topics.ACTIONS["approach"]: lambda: request.target,
+        topics.ACTIONS["grasp"]: lambda: "tool",
+        topics.ACTIONS["place"]: lambda: request.station,
+    }
+    return frames.get(skill.contract.action, lambda: topics.MAP)()
 
 
 def twist_msg(command: Command, stamp: float) -> TwistStamped:
@@ -108,4 +119,19 @@ def _place(request, site: Site) -> PlaceGoal:
     return PlaceGoal(request.station, request.item, offset, item_in_hand)
 
 
-_GOALS = {"walk": _walk, "approach": _approach, "grasp": _grasp, "place": _place}
+def _run_skill(request, site: Site) -> RunGoal:
+    pose = _walk(request, site).map_from_goal if request.pose.header.frame_id else None
+    parameters = {each.name: float(each.value) for each in request.parameters}
+    for name, value in parameters.items():
+        if not np.isfinite(value):
+            raise ConfigError(f"parameter {name} = {value}: needs a finite number")
+    return RunGoal(request.target, request.item, pose, parameters)
+
+
+_GOALS = {
+    topics.ACTIONS["walk"]: _walk,
+    topics.ACTIONS["approach"]: _approach,
+    topics.ACTIONS["grasp"]: _grasp,
+    topics.ACTIONS["place"]: _place,
+    topics.RUN_SKILL: _run_skill,
+}

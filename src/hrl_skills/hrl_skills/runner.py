@@ -26,6 +26,10 @@ class Limits(Config):
     max_tilt: float = Field(default=0.8, gt=0, le=1.5, description="rad; more is a fall")
 
 
+# Topics without which nothing runs.
+REQUIRED = ("joint_states", "odom", "imu", "scan")
+
+
 class SkillRunner:
     """Runs one goal at a time: `start`, `tick` until an outcome, or `end` from outside.
 

@@ -16,19 +16,28 @@ from rclpy.task import Future
 
 from hrl_core import topics
 from hrl_core.config import ConfigError
-from hrl_core.outcomes import Code
+from hrl_core.outcomes import FOREIGN, Code, codes_of
 from hrl_core.robot import load_robot
 from hrl_core.ros.convert import progress_msg, result_msg, set_result_pose, stamp_msg
+from hrl_core.ros.gate import EPSILON
 from hrl_core.ros.node import HrlNode, run_node
 from hrl_core.ros.parameters import RobotParameters
 from hrl_core.ros.qos import interface
 from hrl_core.ros.senses import Senses
 from hrl_core.site import load_site
-from hrl_msgs.msg import Rejection, TickDone
-from hrl_skills.convert import arm_msg, goal_from_request, gripper_msg, result_frame, twist_msg
-from hrl_skills.library import make_skill
-from hrl_skills.policy import POLICIES, load_card
-from hrl_skills.runner import Limits, SkillRunner
+from hrl_msgs.msg import NamedValue, Rejection, TickDone
+from hrl_skills.chances import Estimate, estimate, load_chances
+from hrl_skills.convert import (
+    arm_msg,
+    goal_from_question,
+    goal_from_request,
+    gripper_msg,
+    result_frame,
+    twist_msg,
+)
+from hrl_skills.library import make_skill, policy_folder
+from hrl_skills.policy import load_card
+from hrl_skills.runner import REQUIRED, Limits, SkillRunner
 from hrl_skills.shield import Shield
 from hrl_skills.skill import TICK, GoalRejected, Tick
 
@@ -39,7 +48,7 @@ RESULT_KEPT = 900  # s of ROS time; rcl counts from when the goal was accepted
 class SkillParameters(RobotParameters, Limits):
     """Parameters of a skill server."""
 
-    skill: str = Field(default="walk", description="which skill: walk, approach, grasp or place")
+    skill: str = Field(default="walk", description="which skill, see ./hrl skills")
     silence: float = Field(
         default=5.0, gt=0, le=600, description="s of wall time without any sensor: all are lost"
     )
@@ -77,6 +86,8 @@ class SkillNode(HrlNode):
     def __init__(self):
         super().__init__("skill")
         self._runner: SkillRunner | None = None
+        self._coming: Future | None = None  # done when sensor data are here that were asked for
+        self._looked = float("-inf")  # s, tick whose data an estimate has taken; -inf: none
         self._handle = None  # of the goal that runs
         self._ended: Future | None = None  # its last Tick
         self._request = None  # that was accepted
@@ -90,6 +101,7 @@ class SkillNode(HrlNode):
         limits = Limits(**{name: getattr(p, name) for name in Limits.model_fields})
         skill = make_skill(p.skill, self._site, self._robot)
         self._runner = SkillRunner(skill, Shield(self._robot), limits)
+        self._chances = load_chances(p.skill)
         self._twist = self.publish_on(topics.CMD_VEL)
         self._arm = self.publish_on(topics.ARM)
         self._gripper = self.publish_on(topics.GRIPPER)
@@ -97,25 +109,32 @@ class SkillNode(HrlNode):
         self._rejections = self.publish_on(topics.REJECTIONS)
         self._senses = Senses(self, self._robot, self._on_tick, self._on_restart)
         self._senses.pause()
-        name, kind = topics.DESCRIBE_SKILL
-        self._describe = self.create_service(
-            interface(kind), name.format(skill=p.skill), self._on_describe
-        )
+        # Not in the node's own group: it would bar timers while a goal waits for sensor data.
+        group = ReentrantCallbackGroup()
+        self._services = [
+            self.create_service(
+                interface(kind), name.format(skill=p.skill), answer, callback_group=group
+            )
+            for (name, kind), answer in (
+                (topics.DESCRIBE_SKILL, self._on_describe),
+                (topics.ESTIMATE_SUCCESS, self._on_question),
+            )
+        ]
         self._server = SkillServer(
             self,
-            interface(topics.ACTIONS[p.skill]),
+            interface(skill.contract.action),
             p.skill,
             execute_callback=self._execute,
             goal_callback=self._on_goal,
             cancel_callback=self._on_cancel,
-            # Not in the node's own group: it would bar timers while a goal waits for sensor data.
-            callback_group=ReentrantCallbackGroup(),
+            callback_group=group,
             result_timeout=RESULT_KEPT,
         )
 
     def unload(self) -> None:
         self._server.destroy()
-        self.destroy_service(self._describe)
+        for service in self._services:
+            self.destroy_service(service)
         self._runner = None
 
     def begin(self) -> None:
@@ -169,17 +188,34 @@ class SkillNode(HrlNode):
         if self.busy:
             name = self.parameters.skill
             raise GoalRejected(Code.NOT_READY, f"{name} already runs a goal; cancel it first")
-        goal = goal_from_request(self.parameters.skill, request, self._site)
+        goal = goal_from_request(self._runner.skill, request, self._site)
         self._request = request
         try:
-            if not await self.within(self._senses.resume(), FIRST_TICK):
-                raise GoalRejected(Code.NOT_READY, f"no sensor was heard for {FIRST_TICK} s")
+            await self._look()
             self._check_free()
             self._runner.start(goal, self._senses.sensed(), request.max_steps)
+            self._looked = float("-inf")
         except Exception:
             self._request = None
             self._senses.pause()
             raise
+
+    async def _look(self) -> None:
+        """Wait for the sensor data of a tick and go on taking them in; raises GoalRejected.
+
+        In lockstep those of a tick come once: after an estimate they are here already.
+        """
+        age = self.get_clock().now().nanoseconds / 1e9 - self._looked
+        if self.parameters.lockstep and abs(age) < TICK - EPSILON:
+            self._senses.reopen()
+            return
+        if self._coming is None:
+            self._coming = self._senses.resume()
+        try:
+            if not await self.within(self._coming, FIRST_TICK):
+                raise GoalRejected(Code.NOT_READY, f"no sensor was heard for {FIRST_TICK} s")
+        finally:
+            self._coming = None
 
     def _check_free(self) -> None:
         if not self.active:
@@ -208,7 +244,7 @@ class SkillNode(HrlNode):
         result = self._server.action_type.Result()
         result.result = result_msg(outcome, self._runner.steps, duration, stamp)
         set_result_pose(
-            result.result, outcome.pose, result_frame(self.parameters.skill, self._request)
+            result.result, outcome.pose, result_frame(self._runner.skill, self._request)
         )
         self._result = f"{outcome.code.name}: {outcome.detail}"
         self.get_logger().info(
@@ -282,7 +318,34 @@ class SkillNode(HrlNode):
             f"limit {self.parameters.silence} s"
         )
 
-    # Description
+    # Questions
+
+    async def _on_question(self, request, response):
+        """How likely it is that a goal would succeed if it began now."""
+        try:
+            self._check_free()
+            goal = goal_from_question(self._runner.skill, request, self._site)
+            if not self.busy:
+                try:
+                    await self._look()
+                finally:
+                    if not self.busy:
+                        self._senses.pause()
+                        self._looked = self._senses.stamp
+            answer = estimate(self._runner, goal, self._senses.sensed(), self._chances)
+        except GoalRejected as error:
+            answer = Estimate(0.0 if error.code is Code.GOAL_INVALID else None, str(error))
+        except Exception as error:  # a fault in one skill must not end the process
+            self.get_logger().error(traceback.format_exc())
+            answer = Estimate(None, f"{type(error).__name__}: {error}")
+        response.ok = answer.probability is not None
+        response.probability = answer.probability or 0.0
+        response.detail = answer.detail
+        response.conditions = [NamedValue(name=k, value=v) for k, v in answer.conditions.items()]
+        if self._chances is not None:
+            response.trials = self._chances.trials
+            response.calibration_error = self._chances.calibration_error
+        return response
 
     def _on_describe(self, request, response):
         skill = self._runner.skill
@@ -293,9 +356,16 @@ class SkillNode(HrlNode):
         response.preconditions = [
             line.strip() for line in (type(skill).start.__doc__ or "").splitlines() if line.strip()
         ]
-        response.outcome_codes = [code.name for code in _codes(self.parameters.skill)]
+        contract = skill.contract
+        response.outcome_codes = [code.name for code in codes_of(0)]
+        response.outcome_codes += [
+            f"{code.name}={int(code)}" if code in FOREIGN else code.name for code in contract.codes
+        ]
+        response.action_type, response.provides = contract.action, list(contract.provides)
+        response.parameters = [f"{name}: {text}" for name, text in contract.parameters.items()]
+        response.needs = [*REQUIRED, *contract.needs]
         try:
-            card = load_card(POLICIES / self.parameters.skill / "card.yaml")
+            card = load_card(policy_folder(self.parameters.skill) / "card.yaml")
         except ConfigError as error:
             response.card = f"# {error}"
             return response
@@ -310,12 +380,6 @@ class SkillNode(HrlNode):
 def _other_callbacks():
     """Wait until the executor has run what else is ready now."""
     yield
-
-
-def _codes(skill: str) -> list[Code]:
-    """The outcome codes of a skill: those of every skill, and its own hundred."""
-    own = {"approach": 1, "grasp": 2, "place": 3, "walk": 4}[skill]
-    return [code for code in Code if code // 100 in (0, own)]
 
 
 def main() -> int:

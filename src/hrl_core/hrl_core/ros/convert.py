@@ -24,7 +24,7 @@ from hrl_core.geometry import (
     transform_from,
     transform_from_planar,
 )
-from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.outcomes import FOREIGN, Code, Outcome, Verdict
 from hrl_core.sensed import (
     Detection,
     Localisation,
@@ -207,11 +207,16 @@ def set_result_pose(message: SkillResult, pose: np.ndarray | None, frame: str) -
 
 def outcome_from_msg(message: SkillResult) -> Outcome:
     verdict = message.verdict
-    known = {int(code) for code in Code}
-    if message.code not in known:
-        raise ConfigError(f"outcome code {message.code}: known are {sorted(known)}")
+    try:
+        code = Code(message.code)
+    except ValueError as error:
+        known = sorted(int(code) for code in Code)
+        raise ConfigError(
+            f"outcome code {message.code}: known are {known} and {FOREIGN.start} to "
+            f"{FOREIGN.stop - 1} of other packages"
+        ) from error
     return Outcome(
-        code=Code(message.code),
+        code=code,
         detail=message.detail,
         verdict=Verdict(
             verdict.confirmed,

@@ -96,6 +96,11 @@ class Senses:
         """Take in nothing until `resume`."""
         self._valve.open = False
 
+    def reopen(self) -> None:
+        """Take in sensor data again and keep what is there: nothing newer has come since."""
+        self._valve.open = True
+        self.heard = self._resumed = time.monotonic()
+
     def resume(self) -> Future:
         """Take in sensor data anew; the future is done at the first tick."""
         self._forget()
