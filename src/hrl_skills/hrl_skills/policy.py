@@ -178,7 +178,8 @@ def _tensors(content: bytes) -> dict[str, np.ndarray]:
     tensors = {}
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            raise PolicyError(f"{name} is a {type(value).__name__}; allowed is a tensor")
+            kind = type(value).__name__
+            raise PolicyError(f"{name} is a {kind}; allowed are names with tensors")
         if value.dtype not in kinds or value.layout != torch.strided:
             found = f"{value.dtype}, {value.layout}"
             raise PolicyError(f"{name} is of {found}; allowed are dense tensors of {kinds}")

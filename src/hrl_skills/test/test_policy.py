@@ -1,4 +1,6 @@
 import hashlib
+import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,18 +8,22 @@ import pytest
 import torch
 import yaml
 
-from hrl_skills.policy import (
+from hrl_skills.card import (
+    POLICIES,
     ActionField,
     ActionPart,
     Card,
     Field,
+    Figure,
     ObservationPart,
     PolicyError,
     Training,
-    load_policy,
+    add_training_seed,
+    load_card,
     save_card,
-    save_weights,
 )
+from hrl_skills.library import load_policy_of
+from hrl_skills.policy import load_policy, save_weights
 
 OBSERVATION = (Field("place", 2, "m"), Field("speed", 1, "m/s"))
 ACTION = (ActionField("push", "N"), ActionField("turn", "Nm", -0.5, 0.5))
@@ -109,6 +115,18 @@ def test_a_mirror_in_the_weights_makes_the_policy_symmetric(tmp_path):
         ({"skill": "walk"}, r"card.yaml: skill is 'walk'; allowed here is 'toy'"),
         ({"rate_hz": -1}, r"card.yaml:\d+: rate_hz = -1: .*greater than 0"),
         ({"colour": "red"}, r"card.yaml:\d+: colour = 'red'"),
+        ({"format": 1}, r"card.yaml:\d+: format = 1: Input should be 2"),
+        ({"robot": "go1"}, r"card.yaml: unknown robot 'go1'; known: \['spot'\]"),
+        ({"limits": []}, r"card.yaml:\d+: limits = \[\]"),
+        (
+            {
+                "observation": [
+                    {"name": "speed", "size": 1, "unit": "m/s"},
+                    {"name": "place", "size": 2, "unit": "m"},
+                ]
+            },
+            r"observation.0 is .*name='speed'.*; allowed is .*name='place'",
+        ),
         (
             {"observation": [{"name": "place", "size": 2, "unit": "m"}]},
             r"card.yaml: observation has 1 parts; allowed are \['place', 'speed'\]",
@@ -147,8 +165,15 @@ def test_a_card_that_disagrees_is_refused(tmp_path, changes, message):
         ({"layers.0.bias": torch.zeros(4)}, r"layers.0.bias is \(4,\); allowed is \(5,\)"),
         ({"observation_std": torch.ones(2)}, r"observation_std has shape \(2,\); allowed is \(3,"),
         ({"layers.0.bias": torch.full((5,), torch.nan)}, "layers.0.bias holds NaN or infinity"),
-        ({"observation_mean": [1.0, 2.0, 3.0]}, "observation_mean is a list; allowed is a tensor"),
+        ({"observation_mean": [1.0, 2.0, 3.0]}, "observation_mean is a list; allowed are names"),
         ({"mirror_action_order": torch.tensor([0, 0])}, "mirror_observation_order must hold"),
+        ({"observation_std": torch.tensor([1.0, 0.0, 1.0])}, "observation_std holds 0.0; allowed"),
+        ({"colour": torch.zeros(1)}, r"\['colour'\] are unknown; allowed are"),
+        ({"layers.3.weight": torch.zeros(2, 2)}, r"\['layers.3.weight'\] are unknown"),
+        ({1: torch.zeros(1)}, "1 is a Tensor; allowed are names with tensors"),
+        ({"layers.0.bias": torch.zeros(5).double()}, "layers.0.bias is of torch.float64"),
+        ({"layers.0.bias": torch.zeros(5).to_sparse()}, "layers.0.bias is of .*sparse"),
+        ({"layers.0.bias": torch.zeros(1).expand(10**9)}, "layers.0.bias has 1000000000 values"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_even_with_the_right_hash(tmp_path, changes, message):
@@ -175,11 +200,131 @@ def test_a_missing_tensor_is_named(tmp_path):
         load(folder)
 
 
-def test_weights_that_would_run_code_are_refused(tmp_path):
+class Malice:
+    """Runs code where a pickle is loaded as a pickle."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_weights_that_would_run_code_are_refused_and_do_not_run_it(tmp_path):
     folder = write(tmp_path)
-    replace_weights(folder, {"observation_mean": Path("/")})
-    with pytest.raises(PolicyError, match="not weights saved by torch"):
+    for save in (torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))):
+        save({"observation_mean": Malice(tmp_path / "ran")}, folder / "weights.pt")
+        edit_card(folder, sha256=hashlib.sha256((folder / "weights.pt").read_bytes()).hexdigest())
+        with pytest.raises(PolicyError, match="not weights saved by torch"):
+            load(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_cut_short_anywhere_are_refused_even_with_the_right_hash(tmp_path):
+    folder = write(tmp_path)
+    content = (folder / "weights.pt").read_bytes()
+    for size in (0, 1, 4, len(content) // 3, len(content) // 2, len(content) - 1):
+        (folder / "weights.pt").write_bytes(content[:size])
+        with pytest.raises(PolicyError, match="sha256 is"):
+            load(folder)
+        edit_card(folder, sha256=hashlib.sha256(content[:size]).hexdigest())
+        with pytest.raises(PolicyError, match="not weights saved by torch"):
+            load(folder)
+
+
+def test_a_flipped_bit_anywhere_is_refused(tmp_path):
+    folder = write(tmp_path)
+    content = (folder / "weights.pt").read_bytes()
+    for place in np.random.default_rng(0).integers(0, len(content), 50):
+        broken = bytearray(content)
+        broken[place] ^= 1 << int(place) % 8
+        (folder / "weights.pt").write_bytes(broken)
+        with pytest.raises(PolicyError, match=r"weights.pt: sha256 is .*; the card beside it"):
+            load(folder)
+
+
+def test_random_damage_behind_a_right_hash_never_ends_in_another_error(tmp_path):
+    folder = write(tmp_path)
+    content = (folder / "weights.pt").read_bytes()
+    rng = np.random.default_rng(1)
+    refused = 0
+    for _ in range(60):
+        broken = bytearray(content)
+        for place in rng.integers(0, len(content), 20):
+            broken[place] = int(rng.integers(256))
+        (folder / "weights.pt").write_bytes(broken)
+        edit_card(folder, sha256=hashlib.sha256(broken).hexdigest())
+        try:
+            load(folder)
+        except PolicyError as error:
+            refused += 1
+            assert "weights.pt" in str(error)
+    assert refused > 30
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"- a list", b"a: [1, 2", b"\xff\xfe\x00", b"&a [*a]", b"{}", b"x", b"\x00", b"[" * 3000],
+)
+def test_a_card_that_is_no_card_is_refused(tmp_path, content):
+    folder = write(tmp_path)
+    (folder / "card.yaml").write_bytes(content)
+    with pytest.raises(PolicyError, match="card.yaml"):
         load(folder)
+
+
+@pytest.mark.parametrize("name", ["card.yaml", "weights.pt"])
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path, name):
+    folder = write(tmp_path)
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(PolicyError, match=name):
+        load(folder)
+
+
+def test_weights_and_cards_of_another_skill_are_refused(tmp_path):
+    with pytest.raises(PolicyError, match="skill is 'grasp'; allowed here is 'place'"):
+        load_policy_of("place", POLICIES / "grasp")
+    shutil.copy(POLICIES / "grasp" / "weights.pt", tmp_path)
+    shutil.copy(POLICIES / "place" / "card.yaml", tmp_path)
+    with pytest.raises(PolicyError, match=r"sha256 is .*; the card beside it allows"):
+        load_policy_of("place", tmp_path)
+
+
+def test_random_edits_of_a_card_never_end_in_another_error(tmp_path):
+    folder = write(tmp_path)
+    lines = (folder / "card.yaml").read_text().splitlines()
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        broken = list(lines)
+        at = int(rng.integers(len(broken)))
+        broken[at] = rng.choice(["", "?", "- ", "seed: .nan", "  x: {", broken[at] + ": 1", "!!x"])
+        (folder / "card.yaml").write_text("\n".join(broken))
+        try:
+            load(folder)
+        except PolicyError as error:
+            assert "card.yaml" in str(error) or "the card" in str(error)
+
+
+def test_a_seed_is_noted_in_the_card_and_replaced_when_measured_again(tmp_path):
+    shipped, other = write(tmp_path / "a"), write(tmp_path / "b")
+    card = load_card(other / "card.yaml")
+    training = card.training.model_copy(update={"seed": 7})
+    save_card(other, card.model_copy(update={"training": training}))
+    figure = Figure(metric="success rate", value=0.9, trials=100, command="./hrl evaluate toy")
+    for value in (0.9, 0.95):
+        again = figure.model_copy(update={"value": value})
+        add_training_seed(shipped, other, again)
+        add_training_seed(shipped, shipped, again)
+    seeds = load(shipped).card.training.seeds
+    assert [(one.seed, one.figure.value) for one in seeds] == [(0, 0.95), (7, 0.95)]
+    assert seeds[0].sha256 == load(shipped).card.sha256
+
+
+def test_a_seed_of_another_skill_is_not_noted(tmp_path):
+    figure = Figure(metric="success rate", value=0.9, trials=100, command="./hrl evaluate toy")
+    with pytest.raises(PolicyError, match="skill is 'walk'; allowed here is 'toy'"):
+        add_training_seed(write(tmp_path), POLICIES / "walk", figure)
 
 
 def test_weights_that_are_too_big_are_refused(tmp_path):
