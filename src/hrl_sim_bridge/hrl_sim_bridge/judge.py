@@ -27,15 +27,17 @@ class Judgement:
     fell: bool
 
 
-def judge(truth: Truth, order: Order, site: Site) -> Judgement:
-    """Judge an order: its item must stand free, upright and at rest within 5 cm of the target."""
-    station = site.station(order.to_station)
-    pose = truth.items[order.item]
-    away = float(np.linalg.norm((pose[:3, 3] - site.target_point(station.name))[:2]))
+def misplacement(truth: Truth, item: str, height: float, target: np.ndarray) -> list[str]:
+    """What is wrong with where an item of a height [m] stands; nothing: it is on the target.
+
+    target (3,) m in map: the point of the surface where the middle of its base belongs.
+    """
+    pose = truth.items[item]
+    away = float(np.linalg.norm((pose[:3, 3] - target)[:2]))
     up = float(pose[2, 2])
-    above = float(pose[2, 3]) - 0.5 * site.item(order.item).size[2] - station.board_height
+    above = float(pose[2, 3]) - 0.5 * height - target[2]
     reasons = []
-    if order.item in truth.touched_items:
+    if item in truth.touched_items:
         reasons.append("the robot still touches it")
     if abs(above) > HEIGHT_LIMIT:
         reasons.append(
@@ -50,8 +52,17 @@ def judge(truth: Truth, order: Order, site: Site) -> Judgement:
         reasons.append(
             f"it is {100 * away:.1f} cm from the target; allowed are {100 * PLACEMENT_LIMIT:.0f}"
         )
-    if truth.item_speeds[order.item] > SPEED_LIMIT:
-        reasons.append(f"it moves at {truth.item_speeds[order.item]:.2f} m/s")
+    if truth.item_speeds[item] > SPEED_LIMIT:
+        reasons.append(f"it moves at {truth.item_speeds[item]:.2f} m/s")
+    return reasons
+
+
+def judge(truth: Truth, order: Order, site: Site) -> Judgement:
+    """Judge an order: its item must stand free, upright and at rest within 5 cm of the target."""
+    station = site.station(order.to_station)
+    pose, target = truth.items[order.item], site.target_point(station.name)
+    away = float(np.linalg.norm((pose[:3, 3] - target)[:2]))
+    reasons = misplacement(truth, order.item, site.item(order.item).size[2], target)
     if reasons:
         sentence = f"{order.item} is not delivered to {station.name}: {'; '.join(reasons)}"
     else:
@@ -61,7 +72,7 @@ def judge(truth: Truth, order: Order, site: Site) -> Judgement:
         delivered=not reasons,
         sentence=sentence,
         placement_error=away,
-        upright=up >= UPRIGHT_LIMIT,
+        upright=bool(pose[2, 2] >= UPRIGHT_LIMIT),
         contacts={name: touch.force for name, touch in truth.touches.items()},
         contacts_with_people=people,
         fell=truth.fallen,

@@ -1,11 +1,12 @@
 """Trials of grasp and place in full physics: the robot on its feet, one run, then the truth.
 
-A trial of place begins with a real grasp; then the robot is put, as it stands and with what it
-holds, in front of the station.
+The robot walks the last bit to where it is to stand with open eyes, as after an approach. A trial
+of place begins with a real grasp from an empty shelf; then the robot is put, as it stands and with
+what it holds, before the station.
 """
 
-from dataclasses import asdict, dataclass, replace
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -13,294 +14,247 @@ import numpy as np
 from hrl_core.geometry import (
     compose,
     inverse,
+    invert,
     planar_from_transform,
     quaternion_from_rotation,
+    transform_from,
     transform_from_planar,
 )
-from hrl_core.outcomes import Code, Outcome
-from hrl_core.robot import Robot
-from hrl_core.sensed import Detection, Localisation, Odometry, Sensed
-from hrl_core.site import Site
-from hrl_perception.perception import Perception
-from hrl_sim_bridge.judge import judge
-from hrl_sim_bridge.plant import Plant, PlantOptions
-from hrl_sim_bridge.robot_model import plant_model
-from hrl_sim_bridge.trial import Order, Trial
+from hrl_core.outcomes import Code
+from hrl_core.robot import load_robot
+from hrl_sim_bridge.judge import UPRIGHT_LIMIT, misplacement
+from hrl_sim_bridge.robot_model import TOOL, plant_model
 from hrl_sim_bridge.truth import Truth
-from hrl_sim_bridge.world import World
-from hrl_skills.runner import Limits, SkillRunner
-from hrl_skills.shield import Shield
-from hrl_skills.skill import (
-    TICK,
-    Command,
-    GoalRejected,
-    GraspGoal,
-    PlaceGoal,
-    Skill,
-    failed,
-)
+from hrl_skills.chances import load_chances
+from hrl_skills.grasp import Grasp
+from hrl_skills.library import load_policy_of
+from hrl_skills.place import Place
+from hrl_skills.skill import Command, GraspGoal, PlaceGoal
+from hrl_training.evaluation.bench import STILL, Bench, Run
+from hrl_training.evaluation.circumstances import Circumstances, draw_circumstances
+from hrl_training.evaluation.tasks import Draw, GraspTasks, PlaceTasks
+from hrl_training.evaluation.trial import Options, Row, Watch
+from hrl_training.manipulation_tasks import ITEM, STATION, ManipulationTask, draw_grasp, draw_place
 
-SkillName = Literal["grasp", "place"]
-STANDOFF_ERROR = np.array([0.04, 0.04, 0.07])  # m, m, rad, plus or minus: what approach leaves
-STILL_TICKS = 10  # before a skill, so that the robot stands and sees
+BEFORE = np.array([-0.4, 0.0, 0.0])  # m: from here the robot walks to where it is to stand
+WAY_TICKS = 50  # it takes about 25
+WAY_SPEED = np.array([0.4, 0.2, 0.5])  # m/s, m/s, rad/s
+STILL_TICKS = 5  # before the skill and after its end
 WALK = (np.array([-0.3, 0.0, 0.0]), np.array([0.2, 0.0, 0.6]))  # m/s, m/s, rad/s, after a grasp
 WALK_TICKS = 15  # of each of them
-CAMERA_TICKS = 2  # a picture every second tick
-START_SD = np.array([0.03, 0.03, 0.02])  # m, m, rad: what perception is told of the start
-ITEM_BIAS, ITEM_NOISE = 0.003, 0.0015  # m, sd of `--no-vision` poses: in a trial, at each tick
+FORCE_LIMIT = 60.0  # N, on shelf, station and walls
+SHIFT_LIMIT = 0.03  # m, that a neighbour may be moved
+DRAWS = 20  # of a task of place at most
+PLANT_STREAM, TASK_STREAM = 14, 100  # of random numbers
+TIPPED_INSTEAD = ("not grasped", "not reached", "timed out")  # of an item that lies at the end
+CODES = {
+    Code.ITEM_NOT_FOUND: "not found",
+    Code.SURFACE_NOT_FOUND: "not found",
+    Code.NOT_HELD: "not grasped",
+    Code.DROPPED: "dropped",
+    Code.LOST_WHILE_PLACING: "dropped",
+    Code.STEP_LIMIT: "timed out",
+    Code.FELL: "fell",
+    Code.GOAL_INVALID: "refused",
+    Code.NOT_READY: "refused",
+    Code.NOTHING_HELD: "refused",
+}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One trial: what happened and what was true."""
+class ManipulationTrials:
+    """Trials of grasp or place; the same seed gives the same row."""
 
-    seed: int
-    success: bool
-    label: str  # "ok" or why not
-    code: str
-    detail: str
-    item: str
-    place: str  # bin or station
-    duration: float  # s
-    error: float  # m: place: of the item; grasp: of the item in the hand
-    force: float  # N, the largest on shelf, station or floor
-    touched: tuple[str, ...]
+    def __init__(
+        self, skill: Literal["grasp", "place"], tasks: GraspTasks | PlaceTasks, options: Options
+    ) -> None:
+        self._tasks, self._options = tasks, options
+        self._robot = load_robot()
+        learned = options.policy == "learned"
+        self._chances = load_chances(skill, options.folder) if learned else None
+        if options.policy == "script":
+            from hrl_training.scripts_manipulation import script_policy
 
-    def as_dict(self) -> dict:
-        return asdict(self)
+            self._policy = script_policy(skill, self._robot)
+        else:
+            self._policy = load_policy_of(skill, options.folder)
+        # A trial of place begins with the shipped grasp, whatever is measured.
+        self._grasp_policy = load_policy_of("grasp") if skill == "place" else self._policy
 
+    def run(self, seed: int, watch: Watch | None = None) -> Row:
+        """Draw the task of a seed, run it and compare its end with the truth."""
+        draw = Draw(seed, PLANT_STREAM)
+        circumstances = draw_circumstances(draw, self._tasks.plant, seed)
+        if isinstance(self._tasks, GraspTasks):
+            row = self._run_grasp(self._tasks, seed, circumstances, watch)
+        else:
+            row = self._run_place(self._tasks, seed, circumstances, watch)
+        return replace(row, factors=row.factors | draw.factors)
 
-class Eyes(Protocol):
-    """What is seen, and where the robot is."""
-
-    def look(self, odometry: Odometry) -> tuple[Localisation, dict[str, Detection]]: ...
-
-
-class TrueEyes:
-    """True poses with a bias and noise, to tell control from perception: `--no-vision`."""
-
-    def __init__(self, plant: Plant, site: Site, seed: int) -> None:
-        self._plant, self._site = plant, site
-        self._rng = np.random.default_rng([seed, 7])
-        self._bias: dict[str, np.ndarray] = {}
-
-    def look(self, odometry: Odometry) -> tuple[Localisation, dict[str, Detection]]:
-        truth, site = self._plant.truth(), self._site
-        odom_from_map = odometry.odom_from_base @ inverse(truth.map_from_base)
-        faces = [*site.bins, *(station.name for station in site.stations)]
-        seen = {name: site.face(name) for name in faces} | truth.items
-        detections = {}
-        for name, pose in seen.items():
-            bias = self._bias.setdefault(name, self._rng.normal(0, ITEM_BIAS, 3))
-            noisy = odom_from_map @ pose
-            noisy[:3, 3] += bias + self._rng.normal(0, ITEM_NOISE, 3)
-            kind = "bin" if name in site.bins else "item" if name in truth.items else "station"
-            detections[name] = Detection(
-                odometry.stamp, kind, name, 0, noisy, np.eye(6) * 1e-5, confidence=1.0
-            )
-        map_from_odom = planar_from_transform(inverse(odom_from_map))
-        return Localisation(odometry.stamp, map_from_odom, np.eye(3) * 1e-4), detections
-
-
-class CameraEyes:
-    """The project's own perception on the pictures of both cameras."""
-
-    def __init__(self, plant: Plant, site: Site, robot: Robot, seed: int) -> None:
-        self._plant, self._cameras, self._ticks = plant, tuple(robot.cameras), 0
-        self._perception = Perception(site, robot)
-        pose = planar_from_transform(plant.truth().map_from_base)
-        start = pose + np.random.default_rng([seed, 5]).normal(size=3) * START_SD
-        self._perception.reset(start, np.diag(START_SD**2), plant.odometry())
-
-    def look(self, odometry: Odometry) -> tuple[Localisation, dict[str, Detection]]:
-        frames = []
-        if self._ticks % CAMERA_TICKS == 0:
-            frames = [self._plant.image(name) for name in self._cameras]
-        self._ticks += 1
-        return self._perception.update(
-            odometry,
-            [frame for frame in frames if frame is not None],
-            self._plant.joints(),
-            self._plant.scan(),
-            odometry.stamp,
-        )
-
-
-class Bench:
-    """A plant with eyes, on which one goal after the other can be run."""
-
-    def __init__(self, world: World, trial: Trial, robot: Robot, vision: bool) -> None:
-        self.world, self.robot, self.vision = world, robot, vision
-        self.plant = Plant(world, trial, robot, options=PlantOptions(skin=False))
-        self.fell = False
-        self.open_eyes()
-
-    def open_eyes(self) -> None:
-        """Forget what was seen, and look until things are known."""
-        plant, site, seed = self.plant, self.world.site, self.plant.trial.seed
-        self._eyes: Eyes = TrueEyes(plant, site, seed)
-        if self.vision:
-            self._eyes = CameraEyes(plant, site, self.robot, seed)
-        for _ in range(STILL_TICKS):
-            self.tick(Command(twist=np.zeros(3)))
-
-    def tick(self, command: Command) -> Sensed:
-        """Advance by a tick and sense."""
-        plant = self.plant
-        plant.step(command)
-        odometry = plant.odometry()
-        localisation, detections = self._eyes.look(odometry)
-        self.sensed = Sensed(
-            plant.time,
-            plant.scan(),
-            plant.joints(),
-            odometry,
-            plant.imu(),
-            localisation,
-            detections,
-        )
-        return self.sensed
-
-    def run(self, skill: Skill, goal: GraspGoal | PlaceGoal) -> tuple[Outcome, int]:
-        """Run a goal to its outcome: that and the number of ticks."""
-        runner = SkillRunner(skill, Shield(self.robot), Limits())
+    def _run_grasp(
+        self, tasks: GraspTasks, seed: int, circumstances: Circumstances, watch: Watch | None
+    ) -> Row:
+        draw = Draw(seed, TASK_STREAM)
+        task = draw_grasp(tasks, draw, seed)
+        task = replace(task, trial=replace(task.trial, start=compose(task.stand, BEFORE)))
+        bench = self._bench(task, circumstances, self._options.vision, watch)
         try:
-            runner.start(goal, self.sensed)
-        except GoalRejected as error:
-            return failed(error.code, str(error)), 0
-        while True:
-            tick = runner.tick(self.sensed)
-            self.tick(tick.command)
-            if tick.outcome is not None:
-                return tick.outcome, runner.steps
-            if self.plant.truth().fallen:
-                return failed(Code.FELL, "the robot fell"), runner.steps
+            walk_in(bench, task.stand)
+            begin = bench.plant.truth()
+            run = bench.run(Grasp(task.site, self._robot, self._policy), task.goal, self._chances)
+            truth = bench.plant.truth()
+            achieved = truth.held == ITEM
+            measures = {"upright": float(truth.items[ITEM][2, 2])}
+            if achieved and run.outcome.pose is not None:
+                measures["item_in_hand_error"] = _hand_error(bench, run.outcome.pose)
+            if run.outcome.succeeded:
+                for twist in WALK:
+                    bench.hold_blindly(Command(twist=twist), WALK_TICKS)
+            kept = bench.plant.truth().held == ITEM
+            return self._row(bench, task, draw, run, begin, achieved, kept, measures)
+        finally:
+            bench.close()
 
-    def carry_to(self, map_from_base: np.ndarray, item: str) -> None:
-        """Put the robot and the item that it holds at a planar pose (3,) in map."""
-        plant = self.plant
-        data, model = plant.data, plant.model
-        base = model.joint(int(model.body(plant_model(self.robot).base).jntadr[0]))
-        old = plant.truth().map_from_base
-        planar = planar_from_transform(old)
-        new_from_old = transform_from_planar(map_from_base) @ inverse(transform_from_planar(planar))
-        for joint in (base, model.joint(f"item/{item}")):
-            at, vel = int(joint.qposadr[0]), int(joint.dofadr[0])
-            pose = np.eye(4)
-            rotation = np.zeros(9)
-            mujoco.mju_quat2Mat(rotation, data.qpos[at + 3 : at + 7])
-            pose[:3, :3], pose[:3, 3] = rotation.reshape(3, 3), data.qpos[at : at + 3]
-            pose = new_from_old @ pose
-            data.qpos[at : at + 3] = pose[:3, 3]
-            data.qpos[at + 3 : at + 7] = quaternion_from_rotation(pose[:3, :3])[[3, 0, 1, 2]]
-            # Free joints move along map's axes and turn about their own.
-            data.qvel[vel : vel + 3] = new_from_old[:3, :3] @ data.qvel[vel : vel + 3]
-        mujoco.mj_forward(model, data)
+    def _run_place(
+        self, tasks: PlaceTasks, seed: int, circumstances: Circumstances, watch: Watch | None
+    ) -> Row:
+        """What the grasp does not get is no start for a place: then the task is drawn anew."""
+        for attempt in range(DRAWS):
+            draw = Draw(seed, TASK_STREAM + attempt)
+            task = draw_place(tasks, draw, seed)
+            bench = self._bench(task, circumstances, False, watch)
+            try:
+                in_hand = self._take(bench, task)
+                if in_hand is not None:
+                    return self._place(bench, task, draw, in_hand)
+            finally:
+                bench.close()
+        raise RuntimeError(f"place, seed {seed}: no grasp to start from in {DRAWS} draws")
 
-    def close(self) -> None:
-        self.plant.close()
+    def _take(self, bench: Bench, task: ManipulationTask) -> np.ndarray | None:
+        """Grasp the item and stand before the station: the item in the tool frame (4, 4)."""
+        grasp = Grasp(task.site, self._robot, self._grasp_policy)
+        outcome = bench.run(grasp, GraspGoal(ITEM, task.trial.order.from_bin)).outcome
+        if not outcome.succeeded or bench.plant.truth().held != ITEM:
+            return None
+        carry_to(bench, compose(task.stand, BEFORE))
+        bench.hold_blindly(STILL, 1)  # odometry takes the leap in before anybody looks
+        bench.open_eyes(self._options.vision)
+        walk_in(bench, task.stand)
+        return outcome.pose if bench.plant.truth().held == ITEM else None
 
+    def _place(self, bench: Bench, task: ManipulationTask, draw: Draw, in_hand: np.ndarray) -> Row:
+        assert isinstance(task.goal, PlaceGoal)
+        site, goal = task.site, replace(task.goal, item_in_hand=in_hand)
+        begin = bench.plant.truth()
+        run = bench.run(Place(site, self._robot, self._policy), goal, self._chances)
+        bench.hold_blindly(STILL, STILL_TICKS)
+        truth, face = bench.plant.truth(), site.face(STATION)
+        target = site.target_point(STATION) + face[:3, :2] @ goal.offset
+        wrong = misplacement(truth, ITEM, site.item(ITEM).size[2], target)
+        pose = truth.items[ITEM]
+        error = float(np.linalg.norm((pose[:3, 3] - target)[:2]))
+        measures = {"upright": float(pose[2, 2]), "error": error}
+        return self._row(bench, task, draw, run, begin, not wrong, not wrong, measures)
 
-def draw(world: World, seed: int) -> tuple[Trial, np.ndarray]:
-    """The trial of a seed with the robot in front of the ordered bin, and its error (3,) there."""
-    rng = np.random.default_rng([seed, 13])
-    trial = world.sample(seed)
-    error = rng.uniform(-1, 1, 3) * STANDOFF_ERROR
-    start = compose(world.site.pose_in_front(trial.order.from_bin, world.site.standoff), error)
-    trial = replace(trial, start=start, start_estimate=start, obstacles=(), people=(), faults=())
-    return trial, rng.uniform(-1, 1, 3) * STANDOFF_ERROR
+    def _bench(
+        self,
+        task: ManipulationTask,
+        circumstances: Circumstances,
+        vision: bool,
+        watch: Watch | None,
+    ) -> Bench:
+        hidden = (ITEM, task.goal.bin if isinstance(task.goal, GraspGoal) else STATION)
+        world, trial = circumstances.onto(task.world, task.trial, hidden)
+        latency = circumstances.latency
+        return Bench(world, trial, self._robot, vision=vision, latency=latency, watch=watch)
 
-
-def run_trial(
-    world: World, robot: Robot, skills: dict[str, Skill], skill: SkillName, seed: int, vision: bool
-) -> Row:
-    """Run one trial and compare its end with the truth."""
-    trial, error_at_station = draw(world, seed)
-    bench = Bench(world, trial, robot, vision)
-    try:
-        order = trial.order
-        outcome, steps = bench.run(skills["grasp"], GraspGoal(order.item, order.from_bin))
-        if skill == "grasp":
-            return _grasp_row(bench, order, outcome, steps)
-        if not outcome.succeeded or bench.plant.truth().held != order.item:
-            return _row(bench, order.item, order.from_bin, outcome, steps, "no grasp to start from")
-        station = world.site.pose_in_front(order.to_station, world.site.standoff)
-        bench.carry_to(compose(station, error_at_station), order.item)
-        bench.open_eyes()
-        goal = PlaceGoal(order.to_station, order.item, np.zeros(2), outcome.pose)
-        outcome, steps = bench.run(skills["place"], goal)
-        return _place_row(bench, order, outcome, steps)
-    finally:
-        bench.close()
-
-
-def _grasp_row(bench: Bench, order: Order, outcome: Outcome, steps: int) -> Row:
-    held = bench.plant.truth().held == order.item
-    error = np.inf
-    if held and outcome.pose is not None:
-        error = _hand_error(bench, order.item, outcome.pose)
-    if outcome.succeeded:
-        for twist in WALK:
-            for _ in range(WALK_TICKS):
-                bench.tick(Command(twist=twist))
-    truth = bench.plant.truth()
-    if not outcome.succeeded:
-        label = "failed: " + outcome.code.name.lower().replace("_", " ")
-        if held:
+    def _row(
+        self,
+        bench: Bench,
+        task: ManipulationTask,
+        draw: Draw,
+        run: Run,
+        begin: Truth,
+        achieved: bool,
+        kept: bool,
+        measures: dict[str, float],
+    ) -> Row:
+        """Judge a trial; begin: as the skill began; kept: still held after a walk, or placed."""
+        truth, outcome = bench.plant.truth(), run.outcome
+        # What was touched by the grasp before a place does not count.
+        elsewhere = "- shelf/" if isinstance(task.goal, PlaceGoal) else "- station/"
+        touches = {n: touch.force for n, touch in truth.touches.items() if elsewhere not in n}
+        shifts = [truth.items[n][:3, 3] - begin.items[n][:3, 3] for n in task.others]
+        shift = max((float(np.linalg.norm(step)) for step in shifts), default=0.0)
+        upright = min((float(truth.items[n][2, 2]) for n in task.others), default=1.0)
+        force = max(touches.values(), default=0.0)
+        claimed = outcome.succeeded
+        if truth.fallen:
+            label = "fell"
+        elif claimed and not achieved:
+            label = "false success"
+        elif achieved and not claimed:
             label = "false failure"
-    elif not held:
-        label = "false success"
-    else:
-        label = "ok" if truth.held == order.item else "lost while walking"
-    return _row(bench, order.item, order.from_bin, outcome, steps, label, error)
+        elif not claimed:
+            lying = measures["upright"] < UPRIGHT_LIMIT
+            label = CODES.get(outcome.code, "not reached")
+            label = "tipped" if lying and label in TIPPED_INSTEAD else label
+        elif not kept:
+            label = "dropped"
+        elif upright < UPRIGHT_LIMIT:
+            label = "tipped"
+        else:
+            label = "collided" if shift > SHIFT_LIMIT or force > FORCE_LIMIT else "ok"
+        return Row(
+            seed=bench.plant.trial.seed,
+            success=label == "ok",
+            label=label,
+            code=outcome.code.name,
+            detail=outcome.detail,
+            claimed=claimed,
+            achieved=achieved,
+            duration=run.duration,
+            factors=draw.factors,
+            measures=measures | {"force": force, "neighbour_shift": shift},
+            touched=tuple(f"{name} ({newtons:.0f} N)" for name, newtons in touches.items()),
+            conditions=run.conditions,
+            chance=run.chance,
+        )
 
 
-def _hand_error(bench: Bench, item: str, tool_from_item: np.ndarray) -> float:
+def walk_in(bench: Bench, stand: np.ndarray) -> None:
+    """Walk to a planar pose (3,) in map by the truth, with open eyes, and stand still."""
+    for _ in range(WAY_TICKS):
+        pose = planar_from_transform(bench.plant.truth().map_from_base)
+        error = compose(invert(pose), stand)
+        if np.hypot(error[0], error[1]) < 0.01 and abs(error[2]) < 0.015:
+            break
+        bench.tick(Command(twist=np.clip(1.5 * error, -WAY_SPEED, WAY_SPEED)))
+    bench.hold(STILL, STILL_TICKS)
+
+
+def carry_to(bench: Bench, map_from_base: np.ndarray) -> None:
+    """Put the robot and the item that it holds at a planar pose (3,) in map."""
+    plant = bench.plant
+    data, model = plant.data, plant.model
+    base = model.joint(int(model.body(plant_model(bench.robot).base).jntadr[0]))
+    old = planar_from_transform(plant.truth().map_from_base)
+    new_from_old = transform_from_planar(map_from_base) @ inverse(transform_from_planar(old))
+    for joint in (base, model.joint(f"item/{ITEM}")):
+        at, vel = int(joint.qposadr[0]), int(joint.dofadr[0])
+        rotation = np.zeros(9)
+        mujoco.mju_quat2Mat(rotation, data.qpos[at + 3 : at + 7])
+        pose = new_from_old @ transform_from(data.qpos[at : at + 3], rotation.reshape(3, 3))
+        data.qpos[at : at + 3] = pose[:3, 3]
+        data.qpos[at + 3 : at + 7] = quaternion_from_rotation(pose[:3, :3])[[3, 0, 1, 2]]
+        # Free joints move along map's axes and turn about their own.
+        data.qvel[vel : vel + 3] = new_from_old[:3, :3] @ data.qvel[vel : vel + 3]
+    mujoco.mj_forward(model, data)
+
+
+def _hand_error(bench: Bench, tool_from_item: np.ndarray) -> float:
     """Distance [m] between an item in the hand as the skill reports it and as it is."""
-    site = bench.plant.data.site("tool")
-    map_from_tool = np.eye(4)
-    map_from_tool[:3, :3], map_from_tool[:3, 3] = site.xmat.reshape(3, 3), site.xpos
-    truth = inverse(map_from_tool) @ bench.plant.truth().items[item]
+    site = bench.plant.data.site(TOOL)
+    map_from_tool = transform_from(site.xpos, site.xmat.reshape(3, 3))
+    truth = inverse(map_from_tool) @ bench.plant.truth().items[ITEM]
     return float(np.linalg.norm(truth[:3, 3] - tool_from_item[:3, 3]))
-
-
-def _place_row(bench: Bench, order: Order, outcome: Outcome, steps: int) -> Row:
-    for _ in range(STILL_TICKS):
-        bench.tick(Command())
-    judgement = judge(bench.plant.truth(), order, bench.world.site)
-    if outcome.succeeded:
-        label = "ok" if judgement.delivered else "false success"
-    else:
-        label = "failed: " + outcome.code.name.lower().replace("_", " ")
-        if judgement.delivered:
-            label = "false failure"
-    error = judgement.placement_error
-    return _row(bench, order.item, order.to_station, outcome, steps, label, error)
-
-
-def _row(
-    bench: Bench,
-    item: str,
-    place: str,
-    outcome: Outcome,
-    steps: int,
-    label: str,
-    error: float = np.inf,
-) -> Row:
-    truth: Truth = bench.plant.truth()
-    if truth.fallen:
-        label = "fell"
-    forces = {name: touch.force for name, touch in truth.touches.items()}
-    return Row(
-        seed=bench.plant.trial.seed,
-        success=label == "ok",
-        label=label,
-        code=outcome.code.name,
-        detail=outcome.detail,
-        item=item,
-        place=place,
-        duration=steps * TICK,
-        error=error if np.isfinite(error) else -1.0,
-        force=max(forces.values(), default=0.0),
-        touched=tuple(f"{name} ({force:.0f} N)" for name, force in forces.items()),
-    )

@@ -16,6 +16,7 @@ from hrl_sim_bridge.faults import FaultKind
 from hrl_sim_bridge.plant import Plant, PlantOptions
 from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.world import World
+from hrl_skills.chances import Chances
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
 from hrl_skills.skill import TICK, Command, GoalRejected, Skill, failed
@@ -140,16 +141,16 @@ class Bench:
         watch: Watch | None = None,
     ) -> None:
         self.world, self.robot = world, robot
-        self._vision, self._latency, self._watch = vision, latency, watch
+        self._latency, self._watch = latency, watch
         self._camera_names = tuple(robot.cameras) if cameras is None else cameras
         self.plant = Plant(world, trial, robot, options=PlantOptions(skin=watch is not None))
-        self.open_eyes()
+        self.open_eyes(vision)
 
-    def open_eyes(self) -> None:
-        """Forget what was seen, and look once."""
+    def open_eyes(self, vision: bool) -> None:
+        """Forget what was seen, and look once: through the cameras, or at true poses."""
         plant, site = self.plant, self.world.site
         self._eyes: Eyes = TrueEyes(plant, site)
-        if self._vision:
+        if vision:
             self._eyes = CameraEyes(plant, site, self.robot, self._camera_names, self._latency)
         self.tick(STILL)
 
@@ -177,14 +178,25 @@ class Bench:
         for _ in range(ticks):
             self.tick(command)
 
-    def run(self, skill: Skill, goal: Any) -> Run:
-        """Run a goal to its outcome behind the shield, as the skill server does."""
+    def hold_blindly(self, command: Command, ticks: int) -> None:
+        """The same after the last goal, when nothing has to be sensed any more."""
+        for _ in range(ticks):
+            self.plant.step(command)
+            if self._watch is not None:
+                self._watch(self.plant)
+
+    def run(self, skill: Skill, goal: Any, chances: Chances | None = None) -> Run:
+        """Run a goal to its outcome behind the shield, as the skill server does.
+
+        `chances`: the model that says before the start how likely it is to succeed.
+        """
         runner = SkillRunner(skill, Shield(self.robot), Limits())
         try:
             runner.start(goal, self.sensed)
         except GoalRejected as error:
             return Run(failed(error.code, str(error)), 0)
         conditions = skill.conditions(goal, self.sensed)
+        chance = None if chances is None else chances.probability(conditions)
         while True:
             tick = runner.tick(self.sensed)
             self.tick(tick.command)
@@ -192,7 +204,7 @@ class Bench:
             if outcome is None and self.plant.truth().fallen:
                 outcome = failed(Code.FELL, "the robot fell")
             if outcome is not None:
-                return Run(outcome, runner.steps, conditions)
+                return Run(outcome, runner.steps, conditions, chance)
 
     def close(self) -> None:
         self.plant.close()

@@ -48,7 +48,7 @@ class ItemRanges(Config):
     shapes: tuple[Literal["box", "cylinder"], ...] = Field(
         default=("box", "cylinder"), min_length=1
     )
-    half_width: Range = (0.02, 0.04)  # m, of both sides; of a cylinder's radius
+    half_width: Range = (0.02, 0.04)  # m, of either side of a box; a cylinder's radius
     height: Range = (0.07, 0.13)  # m
     mass: Range = (0.1, 1.5)  # kg
     friction: Range = (0.6, 1.2)
@@ -59,11 +59,13 @@ class BinRanges(Config):
     """Where the item stands: a board, walls beside the bin, other items."""
 
     board_height: Range = (0.2, 1.0)  # m
-    walls: Share = 0.5  # of the trials
+    cluttered: Share = 0.6  # of the trials; the others have neither walls nor neighbours
+    walls: Share = 0.5  # of the cluttered ones have a wall on each side of the item
     wall_gap: Range = (0.10, 0.20)  # m, free between a wall and the item's side
-    neighbours: Count = (0, 3)
+    neighbours: Count = (0, 3)  # beside and behind the item, as many as there is room for
     neighbour_gap: Range = (0.05, 0.15)  # m, free between a neighbour and the item
     setback: Range = (0.06, 0.16)  # m, item's centre behind the front edge
+    aside: Range = (-0.08, 0.08)  # m, item's centre from the middle of its bin, left positive
 
 
 class StandRanges(Config):
@@ -138,6 +140,9 @@ class PlaceTasks(Tasks):
     item: ItemRanges = ItemRanges()
     stand: StandRanges = StandRanges()
     board_height: Range = (0.2, 1.0)  # m
+    # m, the board that the item was taken from above the station's. The hand stays as steep as it
+    # grasped: what was taken from far below cannot be put on a high board.
+    taken_above: Range = (-0.05, 0.05)
     offset: Range = (-0.08, 0.08)  # m, of the target from the middle, in x and y
     neighbours: Count = (0, 3)
     neighbour_gap: Range = (0.06, 0.2)  # m, free between a neighbour and the target's item
