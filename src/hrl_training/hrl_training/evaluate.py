@@ -21,13 +21,17 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
 
 from hrl_core.config import ConfigError, find_config
-from hrl_skills.policy import POLICIES
+from hrl_skills.card import POLICIES
+from hrl_training.evaluation.card_figures import put_into_card
 from hrl_training.evaluation.journal import Journal, to_json
+from hrl_training.evaluation.page import write_page
 from hrl_training.evaluation.parallel import run_parallel
+from hrl_training.evaluation.plots import draw_plots
 from hrl_training.evaluation.summary import compare, summarise
 from hrl_training.evaluation.table import show
 from hrl_training.evaluation.tasks import TASKS, GaitTasks, Tasks, load_tasks
 from hrl_training.evaluation.trial import Options, Policy, Row, make_trials
+from hrl_training.evaluation.video import Filming
 
 INTERRUPTED = 130  # exit status, as shells use it
 JOURNALS: dict[Policy, str] = {"learned": "rows.jsonl", "script": "script_rows.jsonl"}
@@ -104,6 +108,30 @@ class Evaluation:
         results.sort(key=lambda pair: todo.index(pair[0]))
         self.experiments = summarise_experiments(results)
 
+    def film(self, count: int) -> dict[int, Path]:
+        """Film the first failures of the first policy: seed -> file."""
+        policy = self.policies[0]
+        rows = [row for row in self.rows[policy] if not row.success][:count]
+        if len(rows) < count:
+            self.console.print(
+                f"{len(rows)} of {len(self.rows[policy])} trials failed: no more to film"
+            )
+        if not rows:
+            return {}
+        options = self.trial_options(policy)
+        make = partial(Filming, self.skill, self.tasks, options, self.out / "videos")
+        videos = {}
+        with self._progress(counting=False) as progress:
+            task = progress.add_task("filming failures", total=len(rows))
+            workers = self._workers(len(rows))
+            with closing(run_parallel(make, rows, workers, "row")) as films:
+                for row, (path, same) in films:
+                    videos[row.seed] = path
+                    progress.update(task, advance=1)
+                    if not same:
+                        self.console.print(f"seed {row.seed} went otherwise when it was filmed")
+        return videos
+
     def result(self) -> dict[str, Any]:
         """What --json writes."""
         options, difficulty = self.options, self.tasks.difficulty
@@ -162,7 +190,7 @@ def _weights_hash(skill: str, folder: Path | None) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def command_line(options: argparse.Namespace) -> str:
+def command_line(options: argparse.Namespace, weights: bool = True) -> str:
     """The command that measures the same again."""
     words = ["./hrl", "evaluate", options.skill]
     if options.tasks:
@@ -172,7 +200,7 @@ def command_line(options: argparse.Namespace) -> str:
         words += ["--policy", options.policy]
     if options.no_vision:
         words += ["--no-vision"]
-    if options.weights:
+    if options.weights and weights:
         words += ["--weights", str(options.weights)]
     return shlex.join(words)
 
@@ -193,13 +221,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=Path, metavar="FILE", help="summary and a row per trial")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default out/evaluate/SKILL")
+    parser.add_argument("--video", type=int, default=0, metavar="K", help="film the first failures")
+    parser.add_argument("--card", action="store_true", help="put the figures into the card")
     parser.add_argument("--resume", action="store_true", help="go on with the rows in --out")
     options = parser.parse_args(arguments)
-    for name, least in (("trials", 1), ("workers", 1), ("seed", 0)):
+    for name, least in (("trials", 1), ("workers", 1), ("seed", 0), ("video", 0)):
         if (value := getattr(options, name)) < least:
             parser.error(f"--{name} {value}: allowed are whole numbers from {least}")
     if options.weights is not None and not (options.weights / "card.yaml").is_file():
         raise ConfigError(f"--weights {options.weights}: holds no card.yaml")
+    if options.card and options.policy == "script":
+        parser.error("--card: the card is that of the learned policy, and only a script would run")
     return options
 
 
@@ -209,12 +241,22 @@ def main(arguments: list[str] | None = None) -> int:
     evaluation = Evaluation(options, console)
     evaluation.run()
     result = evaluation.result()
-    if evaluation.interrupted:
-        console.print(f"interrupted; go on with: {command_line(options)} --resume")
     show(result, console)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(to_json(result, indent=1) + "\n", encoding="utf-8")
+    if evaluation.interrupted:
+        console.print(f"interrupted; go on with: {command_line(options)} --resume")
+    elif options.card:
+        folder = options.weights or POLICIES / options.skill
+        # The card lies beside the weights that it is about.
+        put_into_card(folder, result["summary"], command_line(options, weights=False))
+        console.print(f"figures put into {folder / 'card.yaml'}", soft_wrap=True)
+    if result["rows"]:
+        films = {} if evaluation.interrupted else evaluation.film(options.video)
+        page = evaluation.out / "index.html"
+        write_page(page, result, draw_plots(result, evaluation.out), films)
+        console.print(f"tables, plots, failures: {page}", soft_wrap=True)
     return INTERRUPTED if evaluation.interrupted else 0
 
 

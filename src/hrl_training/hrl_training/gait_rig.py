@@ -29,7 +29,7 @@ def robot_on_floor(robot: Robot, skin: bool = False) -> mujoco.MjModel:
 
 
 def _add_tiles(spec: mujoco.MjSpec, floor: mujoco.MjsGeom) -> None:
-    """Squares of half a metre, by which people see how fast the robot is; and light."""
+    """Squares, by which people see how fast the robot is; and light."""
     spec.add_texture(
         name="tiles",
         type=mujoco.mjtTexture.mjTEXTURE_2D,

@@ -153,7 +153,7 @@ def tracking(episode: Episode, velocities: np.ndarray) -> dict[str, float]:
 
 def _how_it_fell(episode: Episode, ticks: int) -> str:
     command = np.array2string(episode.commands[(ticks - 1) // HOLD], precision=2)
-    sentence = f"fell at {ticks * PERIOD:.1f} s with command {command}"
+    sentence = f"command {command}"
     before = [tick for tick in episode.kicks if tick < ticks]
     if before:
         kick = np.linalg.norm(episode.kicks[before[-1]])

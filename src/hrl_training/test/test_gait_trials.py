@@ -78,7 +78,7 @@ def test_the_script_of_the_gait_is_the_trot_without_corrections():
     tasks = load_tasks("gait")
     assert isinstance(tasks, GaitTasks)
     row = GaitTrials(tasks, Options(policy="script")).run(7)
-    assert not row.success and row.label == "fell" and row.detail.startswith("fell at ")
+    assert not row.success and row.label == "fell" and row.detail.startswith("command [")
     experiments = GaitExperiments(tasks, Options(policy="script"))
     case = cases(0, 10)[0]
     figures = summarise_experiments([(case, experiments.run(case))])

@@ -204,6 +204,7 @@ def _measures(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
             found[name.removesuffix(SQUARE)] = {"rms": rms, "trials": int(values.size)}
             continue
         found[name] = {
+            "mean": float(values.mean()),
             "median": float(np.median(values)),
             "p95": float(np.percentile(values, 95)),
             "max": float(values.max()),

@@ -10,6 +10,19 @@ from rich.table import Table
 from hrl_training.evaluation.summary import FORCE_LIMIT, Summary
 
 MOST_FAILURES = 30  # lines
+# The first part found in the name of a measure tells its unit.
+UNITS = {
+    "yaw": "rad",
+    "wz": "rad/s",
+    "vx": "m/s",
+    "vy": "m/s",
+    "speed": "m/s",
+    "force": "N",
+    "error": "m",
+    "shift": "m",
+    "clearance": "m",
+    "distance": "m",
+}
 
 
 def show(result: dict[str, Any], console: Console) -> None:
@@ -18,8 +31,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     if not summary["trials"]:
         console.print("no trial ended")
         return
-    eyes = "cameras and LiDAR" if summary["vision"] else "true poses"
-    title = f"{summary['skill']}: {summary['trials']} trials, {eyes}"
+    title = f"{summary['skill']}: {summary['trials']} trials, {senses(summary)}"
     table = Table(title=title, title_justify="left", box=None, header_style="bold")
     table.add_column("figure")
     table.add_column(summary["label"], justify="right")
@@ -52,15 +64,22 @@ def figure_rows(summary: Summary) -> list[tuple[str, str, str]]:
     rows.append(("time, median / 95 %, s", f"{median:.2f} / {p95:.2f}", ""))
     for name, measure in summary["measures"].items():
         if "rms" in measure:
-            rows.append((f"{words(name)}, RMS", f"{measure['rms']:.4f}", ""))
+            rows.append((f"{named(name)}, RMS", f"{measure['rms']:.4f}", ""))
         else:
-            value = f"{measure['median']:.3g} / {measure['p95']:.3g}"
-            rows.append((f"{words(name)}, median / 95 %", value, ""))
+            value = " / ".join(f"{measure[key]:.3g}" for key in ("mean", "median", "p95"))
+            rows.append((f"{named(name)}, mean / median / 95 %", value, ""))
     if "force_over_60_n" in summary:
         rows.append((f"trials above {FORCE_LIMIT:.0f} N", str(summary["force_over_60_n"]), ""))
     if "ece" in summary:
         rows.append(("calibration error of the chances", f"{summary['ece']:.3f}", ""))
     return rows
+
+
+def senses(summary: Summary) -> str:
+    """What the robot went by."""
+    if summary["skill"] == "gait":
+        return "by IMU and leg encoders"
+    return "with cameras and LiDAR as the only eyes" if summary["vision"] else "with true poses"
 
 
 def _show_comparison(comparison: dict[str, Any], console: Console) -> None:
@@ -119,5 +138,8 @@ def interval_text(interval: tuple[float, float]) -> str:
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
 
 
-def words(name: str) -> str:
-    return name.replace("_", " ")
+def named(measure: str) -> str:
+    """A measure in words, with its unit where its name tells it."""
+    words = measure.replace("_", " ")
+    unit = next((unit for part, unit in UNITS.items() if part in measure), None)
+    return words if unit is None else f"{words}, {unit}"
