@@ -96,9 +96,10 @@ def main(arguments: list[str] | None = None) -> int:
     installing, skill = options.pop("install"), options["skill"]
     try:
         folder = train(**options)
-    except TrainingInterrupted as stop:
+    except (TrainingInterrupted, KeyboardInterrupt) as stop:
         out = f" --out {options['out']}" if options["out"] else ""
-        print(f"{stop}; go on with: ./hrl train {skill} --resume{out}", file=sys.stderr)
+        how = f"go on from the last checkpoint with: ./hrl train {skill} --resume{out}"
+        print(f"{str(stop) or 'stopped'}; {how}", file=sys.stderr)
         return INTERRUPTED
     print(f"wrote {folder}")
     if installing:

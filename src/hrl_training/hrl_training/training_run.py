@@ -242,7 +242,7 @@ def train_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
         TimeRemainingColumn(),
     )
     updates = 0
-    with Progress(*columns) as progress, run.curves(ppo.steps) as curves, run.interruptible():
+    with run.interruptible(), run.curves(ppo.steps) as curves, Progress(*columns) as progress:
         task = progress.add_task("train", total=1.0, line="")
 
         def report(figures: dict[str, float]) -> None:
