@@ -20,7 +20,7 @@ from hrl_core.geometry import (
     transform_from,
     transform_from_planar,
 )
-from hrl_core.outcomes import Code
+from hrl_core.outcomes import Code, Outcome
 from hrl_core.robot import load_robot
 from hrl_sim_bridge.judge import UPRIGHT_LIMIT, misplacement
 from hrl_sim_bridge.robot_model import TOOL, plant_model
@@ -180,46 +180,61 @@ class ManipulationTrials:
         measures: dict[str, float],
     ) -> Row:
         """Judge a trial; begin: as the skill began; kept: still held after a walk, or placed."""
-        truth, outcome = bench.plant.truth(), run.outcome
+        truth = bench.plant.truth()
         # What was touched by the grasp before a place does not count.
         elsewhere = "- shelf/" if isinstance(task.goal, PlaceGoal) else "- station/"
         touches = {n: touch.force for n, touch in truth.touches.items() if elsewhere not in n}
         shifts = [truth.items[n][:3, 3] - begin.items[n][:3, 3] for n in task.others]
-        shift = max((float(np.linalg.norm(step)) for step in shifts), default=0.0)
         upright = min((float(truth.items[n][2, 2]) for n in task.others), default=1.0)
-        force = max(touches.values(), default=0.0)
-        claimed = outcome.succeeded
-        if truth.fallen:
-            label = "fell"
-        elif claimed and not achieved:
-            label = "false success"
-        elif achieved and not claimed:
-            label = "false failure"
-        elif not claimed:
-            lying = measures["upright"] < UPRIGHT_LIMIT
-            label = CODES.get(outcome.code, "not reached")
-            label = "tipped" if lying and label in TIPPED_INSTEAD else label
-        elif not kept:
-            label = "dropped"
-        elif upright < UPRIGHT_LIMIT:
-            label = "tipped"
-        else:
-            label = "collided" if shift > SHIFT_LIMIT or force > FORCE_LIMIT else "ok"
+        measures |= {
+            "force": max(touches.values(), default=0.0),
+            "neighbour_shift": max((float(np.linalg.norm(step)) for step in shifts), default=0.0),
+        }
+        label = label_of(run.outcome, truth.fallen, achieved, kept, upright, measures)
         return Row(
             seed=bench.plant.trial.seed,
             success=label == "ok",
             label=label,
-            code=outcome.code.name,
-            detail=outcome.detail,
-            claimed=claimed,
+            code=run.outcome.code.name,
+            detail=run.outcome.detail,
+            claimed=run.outcome.succeeded,
             achieved=achieved,
             duration=run.duration,
             factors=draw.factors,
-            measures=measures | {"force": force, "neighbour_shift": shift},
+            measures=measures,
             touched=tuple(f"{name} ({newtons:.0f} N)" for name, newtons in touches.items()),
             conditions=run.conditions,
             chance=run.chance,
         )
+
+
+def label_of(
+    outcome: Outcome,
+    fallen: bool,
+    achieved: bool,
+    kept: bool,
+    others_upright: float,
+    measures: dict[str, float],
+) -> str:
+    """The label of a trial. others_upright: the smallest cosine of the neighbours' tilts.
+
+    measures: `upright` (that of the item), `force` N, `neighbour_shift` m.
+    """
+    if fallen:
+        return "fell"
+    if outcome.succeeded != achieved:
+        return "false failure" if achieved else "false success"
+    if not achieved:
+        label = CODES.get(outcome.code, "not reached")
+        lying = measures["upright"] < UPRIGHT_LIMIT
+        return "tipped" if lying and label in TIPPED_INSTEAD else label
+    if not kept:
+        return "dropped"
+    if others_upright < UPRIGHT_LIMIT:
+        return "tipped"
+    if measures["neighbour_shift"] > SHIFT_LIMIT or measures["force"] > FORCE_LIMIT:
+        return "collided"
+    return "ok"
 
 
 def walk_in(bench: Bench, stand: np.ndarray) -> None:
