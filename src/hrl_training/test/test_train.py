@@ -168,7 +168,8 @@ def test_the_command_says_how_to_go_on_after_an_interruption(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         curves = tmp_path / "o" / "curves"
         while process.poll() is None and not list(curves.glob("*")):
-            os.sched_yield()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == training.INTERRUPTED
