@@ -9,7 +9,7 @@ import numpy as np
 from hrl_core.geometry import inverse, planar_from_transform
 from hrl_core.outcomes import Code, Outcome
 from hrl_core.robot import Robot
-from hrl_core.sensed import CameraFrame, Detection, Localisation, Odometry, Sensed
+from hrl_core.sensed import CameraFrame, Detection, Joints, Localisation, Odometry, Scan, Sensed
 from hrl_core.site import Site
 from hrl_perception.perception import Perception
 from hrl_sim_bridge.faults import FaultKind
@@ -47,7 +47,9 @@ class Run:
 class Eyes(Protocol):
     """What is seen, and where the robot is."""
 
-    def look(self, odometry: Odometry) -> tuple[Localisation, dict[str, Detection]]: ...
+    def look(
+        self, odometry: Odometry, joints: Joints, scan: Scan | None
+    ) -> tuple[Localisation, dict[str, Detection]]: ...
 
 
 class TrueEyes:
@@ -62,7 +64,9 @@ class TrueEyes:
         self._bias: dict[str, np.ndarray] = {}
         self._detections: dict[str, Detection] = {}
 
-    def look(self, odometry: Odometry) -> tuple[Localisation, dict[str, Detection]]:
+    def look(
+        self, odometry: Odometry, joints: Joints, scan: Scan | None
+    ) -> tuple[Localisation, dict[str, Detection]]:
         plant, site = self._plant, self._site
         truth = plant.truth()
         odom_from_map = odometry.odom_from_base @ inverse(truth.map_from_base)
@@ -109,7 +113,9 @@ class CameraEyes:
         start = pose + START_SD * self._rng.standard_normal(3)
         self._perception.reset(start, np.diag(START_SD**2), plant.odometry())
 
-    def look(self, odometry: Odometry) -> tuple[Localisation, dict[str, Detection]]:
+    def look(
+        self, odometry: Odometry, joints: Joints, scan: Scan | None
+    ) -> tuple[Localisation, dict[str, Detection]]:
         if self._ticks % CAMERA_TICKS == 0:
             # Between two ticks it comes at one of them, so that the mean is right.
             late = int(self._latency / TICK + self._rng.random())
@@ -119,8 +125,7 @@ class CameraEyes:
         while self._coming and self._coming[0][0] <= self._ticks:
             here.append(self._coming.popleft()[1])
         self._ticks += 1
-        plant = self._plant
-        return self._perception.update(odometry, here, plant.joints(), plant.scan(), odometry.stamp)
+        return self._perception.update(odometry, here, joints, scan, odometry.stamp)
 
 
 class Bench:
@@ -158,16 +163,10 @@ class Bench:
         """Advance by a tick and sense."""
         plant = self.plant
         plant.step(command)
-        odometry = plant.odometry()
-        localisation, detections = self._eyes.look(odometry)
+        odometry, joints, scan = plant.odometry(), plant.joints(), plant.scan()
+        localisation, detections = self._eyes.look(odometry, joints, scan)
         self.sensed = Sensed(
-            plant.time,
-            plant.scan(),
-            plant.joints(),
-            odometry,
-            plant.imu(),
-            localisation,
-            detections,
+            plant.time, scan, joints, odometry, plant.imu(), localisation, detections
         )
         if self._watch is not None:
             self._watch(plant)
