@@ -1,3 +1,4 @@
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 
 from hrl_skills.policy import Policy
 from hrl_training.actor_critic import ActorCritic, RunningNorm
-from hrl_training.ppo import PPO, PPOConfig, Step, generalised_advantages
+from hrl_training.ppo import PPO, PPOConfig, Step, continuation, generalised_advantages
 
 SMALL = PPOConfig(steps=4096, horizon=8, hidden=(16,), minibatches=2)
 
@@ -132,6 +133,76 @@ def test_training_goes_on_from_a_saved_state():
     torch.testing.assert_close(second.model.log_std, first.model.log_std)
     second.train()
     assert second.steps == SMALL.steps
+
+
+@functools.cache
+def learned() -> dict[str, torch.Tensor]:
+    """An exported policy that reaches its targets."""
+    ppo = PPO(Target(), replace(SMALL, steps=40_000, learning_rate=1e-2), seed=0)
+    ppo.train()
+    return ppo.exported()
+
+
+def test_another_training_takes_over_policy_and_statistics_exactly():
+    tensors = learned()
+    other = PPO(Target(), continuation(SMALL), seed=1)
+    other.model.adopt(tensors)
+    found = other.exported()
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+
+
+def test_what_does_not_fit_is_not_taken_over():
+    tensors = dict(learned())
+    other = PPO(Target(), replace(SMALL, hidden=(8,)), seed=1)
+    with pytest.raises(ValueError, match=r"has shape \(.*16.*\); allowed is \(.*8.*\)"):
+        other.model.adopt(tensors)
+    tensors["mirror_action_sign"] = -tensors["mirror_action_sign"]
+    with pytest.raises(ValueError, match=r"mirror_action_sign is \[1, -1\], not \[-1, 1\]"):
+        PPO(Target(), SMALL, seed=1).model.adopt(tensors)
+
+
+def test_a_new_critic_learns_first_and_the_policy_it_judges_does_not_get_worse():
+    ppo = PPO(Target(), replace(continuation(SMALL), steps=20_000), seed=1)
+    ppo.model.adopt(learned())
+    errors, actors = [], []
+
+    def report(figures):
+        errors.append(figures["error"])
+        actors.append(torch.cat([p.detach().clone().ravel() for p in ppo.model.actor.parameters()]))
+
+    ppo.train(report=report)
+    frozen = round(0.1 * len(actors))
+    assert frozen > 2
+    assert all(torch.equal(actors[0], actor) for actor in actors[1:frozen])
+    assert not torch.equal(actors[0], actors[-1])
+    assert np.mean(errors[-5:]) <= 1.1 * np.mean(errors[:frozen])
+    observed = ppo.exported()
+    assert torch.equal(observed["observation_mean"], learned()["observation_mean"])
+
+
+def test_a_resumed_continuation_keeps_its_statistics():
+    config = continuation(SMALL)
+    first = PPO(Target(), replace(config, steps=1024), seed=1)
+    first.model.adopt(learned())
+    first.train()
+    state = first.state()
+    second = PPO(Target(), replace(PPOConfig.of(state["config"]), steps=2048), seed=1)
+    second.load_state(state)
+    second.train()
+    std = first.exported()["observation_std"]
+    assert torch.equal(second.exported()["observation_std"], std)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_computes_what_the_cpu_computes():
+    exported = []
+    for device in ("cpu", "cuda"):
+        ppo = PPO(Target(), SMALL, seed=3, device=device)
+        ppo.train()
+        exported.append({name: tensor.cpu() for name, tensor in ppo.exported().items()})
+    for name, tensor in exported[0].items():
+        torch.testing.assert_close(exported[1][name], tensor, atol=1e-3, rtol=1e-2)
 
 
 def test_the_learning_rate_falls_linearly_to_its_final_value():
