@@ -35,6 +35,7 @@ class DecisionEntry:
     probabilities: list[float]
     allowed: list[bool]
     started: float
+    chance: float | None = None  # of success, as the skill gave it before
     ended: float | None = None
     outcome: str | None = None  # name of the code
     detail: str = ""

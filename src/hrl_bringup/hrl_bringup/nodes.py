@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrl_core.config import ConfigError, config_dir
+from hrl_skills.library import skill_names
 
 ParameterValue = bool | int | float | str
 
@@ -51,7 +52,7 @@ PLANT = NodeSpec("plant", "hrl_sim_bridge", "bridge_node", "plant.yaml")
 PERCEPTION = NodeSpec("perception", "hrl_perception", "perception_node", "perception.yaml")
 SKILLS = tuple(
     NodeSpec(skill, "hrl_skills", "skill_node", "skills.yaml", {"skill": skill})
-    for skill in ("walk", "approach", "grasp", "place")
+    for skill in skill_names()
 )
 MASTER = NodeSpec("master", "hrl_master", "master_node", "master.yaml")
 RECORDER = NodeSpec("recorder", "hrl_bringup", "recorder_node", "recorder.yaml")
@@ -65,7 +66,7 @@ GROUPS = {  # one launch file each
     "demo": (PLANT, PERCEPTION, *SKILLS, MASTER),
 }
 
-_ROBOT_SIDE = ("perception", "walk", "approach", "grasp", "place", "master")
+_ROBOT_SIDE = ("perception", *(skill.name for skill in SKILLS), "master")
 
 ARGUMENTS = (
     Argument(

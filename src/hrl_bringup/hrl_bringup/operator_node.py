@@ -8,7 +8,10 @@ from typing import Any
 
 import rclpy
 from rclpy.action.client import ActionClient
-from rclpy.action.graph import get_action_server_names_and_types_by_node
+from rclpy.action.graph import (
+    get_action_client_names_and_types_by_node,
+    get_action_server_names_and_types_by_node,
+)
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import NodeNameNonExistentError
@@ -80,7 +83,9 @@ class Operator:
             ]
             if not self._mission.server_is_ready():
                 absent.append("action run_mission")
-            return absent or [name for name in skills if not self._serves(name)]
+            absent = absent or [name for name in skills if not self._serves(name)]
+            known = self._known_to_the_master()
+            return absent or [f"{name} to the master" for name in skills if name not in known]
 
         self._wait(lambda: not missing(), 60.0, lambda: f"waiting for {missing()}")
 
@@ -163,6 +168,7 @@ class Operator:
                     probabilities=[round(float(p), 4) for p in message.probabilities],
                     allowed=list(message.allowed),
                     started=stamp,
+                    chance=round(float(message.chance), 4) if message.chance >= 0 else None,
                 )
             )
             return
@@ -226,6 +232,14 @@ class Operator:
         except NodeNameNonExistentError:
             return False
         return any(name == f"/{skill}" for name, _ in actions)
+
+    def _known_to_the_master(self) -> set[str]:
+        """Skills that the master can give goals to."""
+        try:
+            actions = get_action_client_names_and_types_by_node(self._node, "master", "/")
+        except NodeNameNonExistentError:
+            return set()
+        return {name.rpartition("/")[2] for name, _ in actions}
 
     def _pause(self, paused: bool) -> None:
         self._call(topics.PAUSE_PLANT[0], interface(topics.PAUSE_PLANT[1]).Request(data=paused))

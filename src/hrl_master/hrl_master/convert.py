@@ -8,7 +8,7 @@ from hrl_core.ros.convert import pose_msg, stamp_msg
 from hrl_core.ros.qos import interface
 from hrl_core.site import Site
 from hrl_master.mission import Decision, Order
-from hrl_msgs.msg import MasterDecision, OrderResult, SkillResult
+from hrl_msgs.msg import MasterDecision, NamedValue, OrderResult, SkillResult
 from hrl_msgs.msg import Order as OrderMsg
 
 
@@ -46,6 +46,7 @@ def decision_msg(
     finished: bool,
     stamp: float,
 ) -> MasterDecision:
+    chance = -1.0 if decision.chance is None else decision.chance
     message = MasterDecision(
         mission_id=mission,
         index=index,
@@ -56,6 +57,7 @@ def decision_msg(
         candidates=list(decision.candidates),
         probabilities=[float(p) for p in decision.probabilities],
         allowed=[bool(a) for a in decision.allowed],
+        chance=chance,
         last_result=last_result,
         finished=finished,
     )
@@ -65,10 +67,20 @@ def decision_msg(
 
 
 def goal_msg(decision: Decision, order: Order, stamp: float):
-    """Goal of the action that a decision names."""
-    return _GOALS[decision.skill](
-        interface(topics.ACTIONS[decision.skill]).Goal(), decision, order, stamp
-    )
+    """Goal of the action of the skill that a decision names."""
+    kind = topics.ACTIONS.get(decision.skill, topics.RUN_SKILL)
+    return _GOALS.get(decision.skill, _run_skill)(interface(kind).Goal(), decision, order, stamp)
+
+
+def question_msg(goal):
+    """Goal of any skill's action -> request of EstimateSuccess."""
+    request = interface(topics.ESTIMATE_SUCCESS[1]).Request()
+    for name in goal.get_fields_and_field_types():
+        if name in ("bin", "station"):
+            request.target = getattr(goal, name)
+        elif name != "max_steps":
+            setattr(request, name, getattr(goal, name))
+    return request
 
 
 def _walk(goal, decision: Decision, order: Order, stamp: float):
@@ -95,6 +107,12 @@ def _place(goal, decision: Decision, order: Order, stamp: float):
         goal.item_in_hand = pose_msg(decision.item_in_hand)
     else:
         goal.item_in_hand = Pose(orientation=Quaternion(x=0.0, y=0.0, z=0.0, w=0.0))
+    return goal
+
+
+def _run_skill(goal, decision: Decision, order: Order, stamp: float):
+    goal.target, goal.item = decision.target, order.item
+    goal.parameters = [NamedValue(name=k, value=float(v)) for k, v in decision.parameters.items()]
     return goal
 
 

@@ -83,7 +83,7 @@ class Guardrails:
         """Whether the world looks as it should after a skill that says it succeeded."""
         if not outcome.succeeded:
             return Check(False, outcome.detail)
-        check = getattr(self, f"_after_{decision.skill}")
+        check = getattr(self, f"_after_{decision.purpose or decision.skill}")
         return check(decision, before, after, state)
 
     def _within_reach(self, scene: Scene, target: str) -> Check:
@@ -101,6 +101,16 @@ class Guardrails:
             return Check(False, "not localised after the walk")
         error = float(np.hypot(*(after.map_from_base[:2] - decision.pose[:2])))
         return Check(error <= limit, f"{error:.2f} m from the goal, limit {limit} m")
+
+    def _after_leave_face(self, decision, before, after, state) -> Check:
+        start, end = (scene.position_at(self._site, decision.target) for scene in (before, after))
+        if start is None or end is None:
+            return Check(False, f"not localised after {decision.skill}")
+        way = float(end[0] - start[0])
+        limit = 0.5 * decision.parameters["distance_m"]
+        return Check(
+            way >= limit, f"{way:.2f} m further from {decision.target}, at least {limit:.2f} m"
+        )
 
     def _after_approach(self, decision, before, after, state) -> Check:
         c = self._config

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from dataclasses import replace
 
 from pydantic import Field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -25,9 +26,9 @@ from hrl_master.mission import Decision, MasterConfig, Mission, Order
 from hrl_master.policy import make_policy
 from hrl_master.scene import GripperConfig, Scene, build_scene
 from hrl_master.skill_client import SkillClient, failure
+from hrl_master.skill_finder import SkillFinder
 from hrl_msgs.msg import MasterDecision, Rejection, SkillResult, TickDone
 
-SKILLS = ("walk", "approach", "grasp", "place")
 RESULT_KEPT = 86400  # s of ROS time; rcl counts from when the mission was accepted
 
 
@@ -76,7 +77,7 @@ class MasterNode(HrlNode):
         self._master_config = MasterConfig(**_part(p, MasterConfig))
         self._guardrails = Guardrails(self._site, GuardrailConfig(**_part(p, GuardrailConfig)))
         make_policy(self._site, self._master_config)  # a wrong name is found here
-        self._skills = {name: SkillClient(self, name) for name in SKILLS}
+        self._skills = SkillFinder(self)
         self._decisions = self.publish_on(topics.DECISIONS)
         self._rejections = self.publish_on(topics.REJECTIONS)
         self._tick_done = self.publish_on(topics.TICK_DONE)
@@ -97,8 +98,7 @@ class MasterNode(HrlNode):
 
     def unload(self) -> None:
         self._server.destroy()
-        for client in self._skills.values():
-            client.destroy()
+        self._skills.destroy()
 
     def halt(self) -> None:
         self._end_mission(Code.SHUTDOWN, "the master ends")
@@ -110,6 +110,8 @@ class MasterNode(HrlNode):
         if not self.loaded:
             return
         self._senses.check()
+        if self._mission is None:
+            self._skills.look()
         if self._running is None:
             return
         silent = self._now() - max(self._skill_tick, self._decided)
@@ -122,11 +124,10 @@ class MasterNode(HrlNode):
     def status(self) -> tuple[bool, str, dict[str, object]]:
         if not self.active:
             return True, "inactive", {}
-        missing = [name for name, client in self._skills.items() if not client.ready]
-        if missing:
+        if missing := self._skills.missing:
             return False, f"no server for {missing}", {}
         if self._mission is None:
-            return True, "ready", {}
+            return True, "ready", {"skills": ", ".join(self._skills.clients)}
         running = self._running.skill if self._running else "decides"
         return True, "runs a mission", {"decisions": self._mission.decisions, "skill": running}
 
@@ -156,7 +157,7 @@ class MasterNode(HrlNode):
             message.header.stamp = self.get_clock().now().to_msg()
             self._rejections.publish(message)
             return GoalResponse.REJECT
-        policy = make_policy(self._site, self._master_config)
+        policy = make_policy(self._site, self._master_config, self._skills.helpers)
         limit = self._master_config.max_decisions
         self._mission = Mission(orders, policy, self._guardrails, limit)
         self._ending = None
@@ -172,7 +173,7 @@ class MasterNode(HrlNode):
         if self._mission is None or self._ending is not None:
             return
         self._ending = (code, detail)
-        for client in self._skills.values():
+        for client in self._skills.clients.values():
             client.stop(code, detail)
         if self._scene is not None and not self._scene.done():
             self._scene.set_result(None)
@@ -210,6 +211,7 @@ class MasterNode(HrlNode):
             if decision is None:
                 return
             order, index = mission.state.order, log.begin_decision()
+            decision = replace(decision, chance=await self._chance(decision, order))
             announced = self._announce(handle, index, order, decision, last, finished=False)
             outcome, last = await self._run(decision, order, handle, announced)
             after = await self._next_scene()
@@ -238,12 +240,20 @@ class MasterNode(HrlNode):
         if finished:
             self.get_logger().info(f"{what}: {Code(last.code).name}: {last.verdict.sentence}")
         else:
-            self.get_logger().info(f"{what}: {decision.reason}")
+            chance = "" if decision.chance is None else f"; chance {decision.chance:.2f}"
+            self.get_logger().info(f"{what}: {decision.reason}{chance}")
         return message
+
+    async def _chance(self, decision: Decision, order: Order) -> float | None:
+        """What the skill says of its chances, while the plant is held at this tick."""
+        if self._ending is not None:
+            return None
+        goal = goal_msg(decision, order, self._senses.stamp)
+        return await self._skills.clients[decision.skill].chance(goal)
 
     async def _run(self, decision: Decision, order, handle, announced: MasterDecision):
         """Have a skill carry out a decision, with its progress as our feedback."""
-        client = self._skills[decision.skill]
+        client = self._skills.clients[decision.skill]
         if not client.ready and not await self._wait_for_server(client):
             limit = self.parameters.server_timeout
             return failure(Code.NOT_READY, f"no server for {client.skill} within {limit} s")
@@ -364,8 +374,8 @@ class MasterNode(HrlNode):
         return self.get_clock().now().nanoseconds / 1e9
 
     def _on_rejection(self, message: Rejection) -> None:
-        if message.action in self._skills:
-            self._skills[message.action].on_rejection(message)
+        if message.action in self._skills.clients:
+            self._skills.clients[message.action].on_rejection(message)
 
 
 class Refused(Exception):

@@ -1,5 +1,6 @@
 """A mission: orders worked off one after the other by decisions, each checked before and after."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from hrl_core.site import Site
 from hrl_master.guardrails import Check, Guardrails
 from hrl_master.scene import Scene
 
+LEAVE_FACE = "leave_face"  # purpose: drive away from the shelf or station in front
 FINISH, HAND_OVER = "finish", "hand_over"  # decisions that end an order
 
 
@@ -35,11 +37,14 @@ class Order:
 class Decision:
     """The next skill and its target, with what else was possible and why this one."""
 
-    skill: str  # walk, approach, grasp, place; finish or hand_over end the order
+    skill: str  # walk, approach, grasp, place or a helper; finish or hand_over end the order
     target: str  # waypoint, bin, station or item
     reason: str
     pose: np.ndarray | None = None  # (3,) base_link in map, for walk
     item_in_hand: np.ndarray | None = None  # (4, 4), for place
+    purpose: str = ""  # what a helper is used for, e.g. LEAVE_FACE
+    parameters: Mapping[str, float] = field(default_factory=dict)  # of a helper
+    chance: float | None = None  # of success, as the skill gave it; None: it gave none
     candidates: tuple[str, ...] = ()  # "skill target", in the order of the two below
     probabilities: tuple[float, ...] = ()
     allowed: tuple[bool, ...] = ()
@@ -74,7 +79,9 @@ class OrderState:
 
     @property
     def last(self) -> Attempt | None:
-        return self.attempts[-1] if self.attempts else None
+        """The last attempt with one of the four skills."""
+        deeds = [attempt for attempt in self.attempts if not attempt.decision.purpose]
+        return deeds[-1] if deeds else None
 
     def failures(self, skill: str, target: str | None = None) -> int:
         """How often a skill failed (at a target)."""
@@ -97,6 +104,9 @@ class MasterConfig(Config):
         default=0.08, gt=0, le=0.5, description="m; closer counts as standing at a face"
     )
     near_standoff_yaw: float = Field(default=0.14, gt=0, le=1, description="rad; likewise")
+    way_out: float = Field(
+        default=0.6, gt=0, le=2, description="m to leave a face by, where a skill can do that"
+    )
     approach_range: float = Field(
         default=2.6, gt=0.5, le=5, description="m from a face; an approach may start"
     )

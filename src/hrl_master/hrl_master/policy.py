@@ -1,7 +1,7 @@
 """Scene and order -> the next decision. The behaviour tree is the baseline on py_trees."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import py_trees
@@ -13,12 +13,15 @@ from hrl_core.site import Site
 from hrl_master.mission import (
     FINISH,
     HAND_OVER,
+    LEAVE_FACE,
     Decision,
     MasterConfig,
     OrderState,
     Policy,
 )
 from hrl_master.scene import Scene, distance, yaw_error
+
+AT_FACE, FACING = 0.3, 0.6  # m from the standoff, rad; so it stands close in front of a face
 
 
 class _If(py_trees.behaviour.Behaviour):
@@ -45,11 +48,15 @@ class _Decide(py_trees.behaviour.Behaviour):
 
 
 class BehaviourTree:
-    """Fetch, carry, place, with bounded retries; the tree is ticked once per decision."""
+    """Fetch, carry, place, with bounded retries; the tree is ticked once per decision.
 
-    def __init__(self, site: Site, config: MasterConfig):
+    `helpers`: skills that make it easier where they are there, by purpose: see Decision.purpose.
+    """
+
+    def __init__(self, site: Site, config: MasterConfig, helpers: Mapping[str, str] | None = None):
         self._site = site
         self._config = config
+        self._helpers = helpers or {}
         self._scene: Scene
         self._state: OrderState
         self._decision: Decision | None = None
@@ -99,10 +106,15 @@ class BehaviourTree:
         return root
 
     def _go_and(self, branch, decide, skill: str, target: Callable[[], str]):
-        """Children of a selector: do the skill if at the standoff, else approach, else walk."""
+        """Children of a selector: do the skill if at the standoff, else approach, else walk.
+
+        Where a skill can leave faces, it does so before a walk and before another try.
+        """
         return [
             branch(f"at the standoff: {skill}", _If("there?", lambda: self._at_standoff(target())),
                    decide(skill, lambda: self._manipulate(skill, target()))),
+            branch("close: leave", _If("must it?", lambda: self._must_leave(target())),
+                   decide("leave", self._leave)),
             branch("near: approach", _If("near?", lambda: self._may_approach(target())),
                    decide("approach", lambda: self._approach(target()))),
             decide("walk", lambda: self._walk(target())),
@@ -140,7 +152,37 @@ class BehaviourTree:
             and np.hypot(*place) < self._config.approach_range
         )
 
+    def _must_leave(self, target: str) -> bool:
+        if LEAVE_FACE not in self._helpers or self._face_ahead() is None:
+            return False
+        attempts, last = self._state.attempts, self._state.last
+        if attempts and attempts[-1].decision.purpose == LEAVE_FACE:
+            return False  # it has done what it can
+        tried = last is not None and last.decision.skill in ("grasp", "place") and not last.worked
+        return tried or not self._may_approach(target)
+
+    def _face_ahead(self) -> str | None:
+        """The bin or station that the robot stands in front of, so near that it cannot turn."""
+        faces = [*self._site.bins, *(station.name for station in self._site.stations)]
+        near = {}
+        for name in faces:
+            offset = self._scene.offset_from(self._site, name, self._site.standoff)
+            if offset is not None and distance(offset) < AT_FACE and yaw_error(offset) < FACING:
+                near[name] = distance(offset)
+        return min(near, key=lambda name: near[name], default=None)
+
     # Decisions
+
+    def _leave(self) -> Decision:
+        face, way = self._face_ahead(), self._config.way_out
+        assert face is not None, "_must_leave has found it"
+        return Decision(
+            self._helpers[LEAVE_FACE],
+            face,
+            f"stands close in front of {face}",
+            purpose=LEAVE_FACE,
+            parameters={"distance_m": way},
+        )
 
     def _finish(self) -> Decision:
         return Decision(FINISH, self._state.order.to_station, "delivered and checked")
@@ -209,11 +251,18 @@ def next_waypoint(site: Site, here: np.ndarray, goal: np.ndarray, avoid: set[str
     return None
 
 
-POLICIES: dict[str, Callable[[Site, MasterConfig], Policy]] = {"behaviour_tree": BehaviourTree}
+POLICIES: dict[str, Callable[[Site, MasterConfig, Mapping[str, str]], Policy]] = {
+    "behaviour_tree": BehaviourTree
+}
 
 
-def make_policy(site: Site, config: MasterConfig) -> Policy:
-    """The policy that the configuration names; raises ConfigError with the known ones."""
+def make_policy(
+    site: Site, config: MasterConfig, helpers: Mapping[str, str] | None = None
+) -> Policy:
+    """The policy that the configuration names; raises ConfigError with the known ones.
+
+    `helpers`: names of skills beyond walk, approach, grasp and place, by what they provide.
+    """
     if config.policy not in POLICIES:
         raise ConfigError(f"unknown master policy {config.policy!r}; known: {sorted(POLICIES)}")
-    return POLICIES[config.policy](site, config)
+    return POLICIES[config.policy](site, config, helpers or {})

@@ -10,19 +10,24 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.ros.convert import outcome_from_msg, result_msg
 from hrl_core.ros.node import HrlNode, either
 from hrl_core.ros.qos import interface
+from hrl_master.convert import question_msg
 from hrl_msgs.msg import Rejection, SkillResult
 
 ANSWER = 5.0  # s of wall time for a server to accept or to reject, and to obey a cancel
+CHANCE = 1.0  # s of wall time for an estimate; the plant may wait for it
 REASON = 1.0  # s of wall time for the reason of a rejection
 
 
 class SkillClient:
     """Sends one goal at a time. `run` never raises: whatever goes wrong becomes an outcome."""
 
-    def __init__(self, node: HrlNode, skill: str):
+    def __init__(self, node: HrlNode, skill: str, action: str):
+        """`action`: the type of the action that the skill serves."""
         self.skill = skill
         self._node = node
-        self._client = ActionClient(node, interface(topics.ACTIONS[skill]), skill)
+        self._client = ActionClient(node, interface(action), skill)
+        name, kind = topics.ESTIMATE_SUCCESS
+        self._question = node.create_client(interface(kind), name.format(skill=skill))
         self._handle = None
         self._stop = Future()  # done: end the goal
         self._rejected = Future()  # with the message that says why
@@ -30,6 +35,17 @@ class SkillClient:
     @property
     def ready(self) -> bool:
         return self._client.server_is_ready()
+
+    async def chance(self, goal) -> float | None:
+        """How likely the skill thinks that a goal would succeed now; None: it does not say."""
+        if not self._question.service_is_ready():
+            return None
+        asked = self._question.call_async(question_msg(goal))
+        if not await self._node.within(asked, CHANCE):
+            self._question.remove_pending_request(asked)
+            return None
+        answer = asked.result()
+        return answer.probability if answer.ok else None
 
     async def run(
         self, goal, on_accepted: Callable[[], None], on_feedback: Callable
@@ -55,6 +71,7 @@ class SkillClient:
 
     def destroy(self) -> None:
         self._client.destroy()
+        self._node.destroy_client(self._question)
 
     async def _run(self, goal, on_accepted, on_feedback):
         sent = self._client.send_goal_async(goal, feedback_callback=on_feedback)

@@ -11,7 +11,7 @@ from hrl_core.robot import load_robot
 from hrl_core.sensed import Joints, Sensed
 from hrl_core.site import load_site
 from hrl_master.guardrails import GuardrailConfig, Guardrails
-from hrl_master.mission import MasterConfig, Mission, Order
+from hrl_master.mission import LEAVE_FACE, MasterConfig, Mission, Order
 from hrl_master.policy import make_policy, next_waypoint
 from hrl_master.scene import GripperConfig, Scene, Seen, build_scene
 
@@ -34,10 +34,10 @@ def make_scene(pose=(1.2, 1.6, 0.0), holding=False, seen=None) -> Scene:
     )
 
 
-def make_mission(**config) -> Mission:
+def make_mission(helpers=None, **config) -> Mission:
     master = MasterConfig(**config)
     guardrails = Guardrails(SITE, GuardrailConfig())
-    return Mission([ORDER], make_policy(SITE, master), guardrails, master.max_decisions)
+    return Mission([ORDER], make_policy(SITE, master, helpers), guardrails, master.max_decisions)
 
 
 def run_skill(decision, scene: Scene) -> Scene:
@@ -46,6 +46,9 @@ def run_skill(decision, scene: Scene) -> Scene:
         return replace(scene, map_from_base=decision.pose)
     if decision.skill == "approach":
         return replace(scene, map_from_base=SITE.pose_in_front(decision.target, SITE.standoff))
+    if decision.purpose == LEAVE_FACE:
+        away = SITE.standoff + decision.parameters["distance_m"]
+        return replace(scene, map_from_base=SITE.pose_in_front(decision.target, away))
     if decision.skill == "grasp":
         return make_scene(scene.map_from_base, holding=True)
     face = SITE.face(decision.target).copy()
@@ -69,6 +72,39 @@ def test_an_order_is_fetched_carried_and_placed_in_six_decisions():
         ("place", "packing"),
     ]
     assert mission.results[0][1] is Code.SUCCEEDED
+
+
+def test_a_skill_that_leaves_faces_is_used_before_the_walk_away_from_one():
+    mission = make_mission(helpers={LEAVE_FACE: "back_out"})
+    scene, skills = make_scene(SITE.pose_in_front("B1", SITE.standoff)), []
+    while (decision := mission.next_decision(scene)) is not None:
+        after = run_skill(decision, scene)
+        assert mission.report(decision, SUCCESS, scene, after).ok
+        skills.append((decision.skill, decision.target))
+        scene = after
+    assert skills == [
+        ("back_out", "B1"),
+        ("walk", "A2"),
+        ("approach", "A2"),
+        ("grasp", "can"),
+        ("back_out", "A2"),
+        ("walk", "packing"),
+        ("approach", "packing"),
+        ("place", "packing"),
+    ]
+
+
+def test_after_a_failed_grasp_the_robot_leaves_the_face_and_comes_anew():
+    mission = make_mission(helpers={LEAVE_FACE: "back_out"})
+    scene = make_scene(SITE.pose_in_front("A2", SITE.standoff))
+    failure = Outcome(Code.NOT_HELD, "nothing", Verdict(False, "nothing"))
+    mission.report(mission.next_decision(scene), failure, scene, scene)
+    decision = mission.next_decision(scene)
+    assert (decision.skill, decision.target) == ("back_out", "A2")
+    # A helper that does not get away is not believed, and the mission goes on without it.
+    check = mission.report(decision, SUCCESS, scene, scene)
+    assert not check.ok and "0.00 m further from A2, at least 0.30 m" in check.sentence
+    assert mission.next_decision(scene).skill == "approach"
 
 
 def test_a_grasp_that_says_it_worked_is_not_believed_when_the_gripper_is_empty():

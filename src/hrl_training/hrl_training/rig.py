@@ -4,7 +4,7 @@ It runs the very cores that the nodes run, so a trial here is a trial there, onl
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from hrl_perception.perception import Perception
 from hrl_sim_bridge.judge import Judgement, judge
 from hrl_sim_bridge.plant import Plant, PlantOptions
 from hrl_sim_bridge.world import Trial, World
-from hrl_skills.library import make_skill
+from hrl_skills.chances import Estimate, estimate, load_chances
+from hrl_skills.library import load_class, make_skill, skill_names
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
 from hrl_skills.skill import (
@@ -29,6 +30,7 @@ from hrl_skills.skill import (
     GoalRejected,
     GraspGoal,
     PlaceGoal,
+    RunGoal,
     Tick,
     WalkGoal,
     failed,
@@ -108,6 +110,11 @@ class Rig:
         """Run what the master decided."""
         return self.run_skill(decision.skill, self._goal(decision))
 
+    def chance(self, decision: Decision) -> Estimate:
+        """What the skill says of its chances now."""
+        chances = load_chances(decision.skill)
+        return estimate(self.runner(decision.skill), self._goal(decision), self.sensed, chances)
+
     def scene(self) -> Scene:
         return build_scene(self.sensed, self.world.site, self.robot, GripperConfig())
 
@@ -115,14 +122,16 @@ class Rig:
         """Work off the trial's order and judge it by the plant's truth."""
         config = config or MasterConfig()
         site, order = self.world.site, self.trial.order
+        helpers = {what: name for name in skill_names() for what in self._provides(name)}
         mission = Mission(
             [MissionOrder(order.item, order.from_bin, order.to_station)],
-            make_policy(site, config),
+            make_policy(site, config, helpers),
             Guardrails(site, GuardrailConfig()),
             config.max_decisions,
         )
         state, start = mission.state, self.plant.time
         while (decision := mission.next_decision(scene := self.scene())) is not None:
+            decision = replace(decision, chance=self.chance(decision).probability)
             mission.report(decision, self.run_decision(decision), scene, self.scene())
         return MissionRecord(
             mission.results,
@@ -143,5 +152,10 @@ class Rig:
             return ApproachGoal(decision.target, site.standoff)
         if decision.skill == "grasp":
             return GraspGoal(decision.target, order.from_bin)
-        assert decision.skill == "place", decision.skill
-        return PlaceGoal(decision.target, order.item, np.zeros(2), decision.item_in_hand)
+        if decision.skill == "place":
+            return PlaceGoal(decision.target, order.item, np.zeros(2), decision.item_in_hand)
+        return RunGoal(decision.target, order.item, parameters=dict(decision.parameters))
+
+    @staticmethod
+    def _provides(skill: str) -> tuple[str, ...]:
+        return load_class(skill).contract.provides
