@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import yaml
 
+from hrl_core.config import ConfigError
 from hrl_core.geometry import inverse
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_sim_bridge.trial import Order, Trial
@@ -178,3 +180,21 @@ def test_a_place_begins_with_the_item_in_the_hand_and_ends_with_it_on_the_statio
     assert row.conditions, "it was refused: nothing was held"
     assert row.claimed and row.achieved and row.success, (row.label, row.detail)
     assert row.measures["error"] < 0.05 and row.measures["upright"] > 0.94
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"item": {"mass": [0.1, 5.0]}}, r"item.mass.1 = 5.0: .*less than or equal to 2"),
+        ({"item": {"half_width": [0.04, 0.02]}}, "the first of .* must not be above the second"),
+        ({"bin": {"board_height": [0.1, 0.5]}}, "bin.board_height.0 = 0.1: .*0.2"),
+        ({"plant": {"occlusion": [0.0, 1.5]}}, "plant.occlusion.1 = 1.5: .*equal to 1"),
+        ({"plant": {"floor_friction": [0.0, 1.0]}}, "plant.floor_friction.0 = 0.0: .*than 0"),
+        ({"bin": {"wals": 0.5}}, "bin.wals = 0.5: Extra inputs"),
+    ],
+)
+def test_a_task_file_that_cannot_be_drawn_from_is_refused(tmp_path, change, message):
+    path = tmp_path / "tasks.yaml"
+    path.write_text(yaml.safe_dump({"skill": "grasp", **change}))
+    with pytest.raises(ConfigError, match=message):
+        load_tasks("grasp", path)

@@ -20,26 +20,45 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
-Count = Annotated[tuple[int, int], AfterValidator(_ordered)]
+_NotNegative = Annotated[float, Field(ge=0)]
+_Positive = Annotated[float, Field(gt=0)]
+_Few = Annotated[int, Field(ge=0, le=20)]
+_Mass = Annotated[float, Field(gt=0, le=2)]
+_HalfWidth = Annotated[float, Field(ge=0.015, le=0.05)]
+_ItemHeight = Annotated[float, Field(ge=0.04, le=0.3)]
+_Board = Annotated[float, Field(ge=0.2, le=1)]
+_Setback = Annotated[float, Field(ge=0.03, le=0.35)]
+_Aside = Annotated[float, Field(ge=-0.15, le=0.15)]
+
 Share = Annotated[float, Field(ge=0, le=1)]
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Size = Annotated[tuple[_NotNegative, _NotNegative], AfterValidator(_ordered)]
+Friction = Annotated[tuple[_Positive, _Positive], AfterValidator(_ordered)]
+Shares = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
+Count = Annotated[tuple[_Few, _Few], AfterValidator(_ordered)]
+Mass = Annotated[tuple[_Mass, _Mass], AfterValidator(_ordered)]
+HalfWidth = Annotated[tuple[_HalfWidth, _HalfWidth], AfterValidator(_ordered)]
+ItemHeight = Annotated[tuple[_ItemHeight, _ItemHeight], AfterValidator(_ordered)]
+BoardHeight = Annotated[tuple[_Board, _Board], AfterValidator(_ordered)]
+Setback = Annotated[tuple[_Setback, _Setback], AfterValidator(_ordered)]
+Aside = Annotated[tuple[_Aside, _Aside], AfterValidator(_ordered)]
 
 
 class PlantRanges(Config):
     """What robot and sensors are like in a trial."""
 
-    floor_friction: Range = (0.4, 1.2)
-    payload: Range = (0.0, 0.0)  # kg in the gripper
-    push_every: Range = (0.0, 0.0)  # s between kicks; 0: none
-    push: Range = (0.0, 0.0)  # m/s, change of velocity by a kick
-    scan_sd: Range = (0.005, 0.03)  # m
-    scan_dropout: Range = (0.0, 0.05)  # share of the beams
-    camera_grey: Range = (1.0, 5.0)  # sd of 255
-    camera_depth: Range = (0.002, 0.01)  # sd per metre
-    latency: Range = (0.0, 0.1)  # s, age of pictures when they come
-    odometry_scale: Range = (0.0, 0.03)  # sd of the error of distances
-    odometry_yaw: Range = (0.0, 0.04)  # rad, sd after 1 m
-    occlusion: Range = (0.0, 0.3)  # share of the time in which the target's marker is hidden
+    floor_friction: Friction = (0.4, 1.2)
+    payload: Size = (0.0, 0.0)  # kg in the gripper
+    push_every: Size = (0.0, 0.0)  # s between kicks; 0: none
+    push: Size = (0.0, 0.0)  # m/s, change of velocity by a kick
+    scan_sd: Size = (0.005, 0.03)  # m
+    scan_dropout: Shares = (0.0, 0.05)  # share of the beams
+    camera_grey: Size = (1.0, 5.0)  # sd of 255
+    camera_depth: Size = (0.002, 0.01)  # sd per metre
+    latency: Size = (0.0, 0.1)  # s, age of pictures when they come
+    odometry_scale: Size = (0.0, 0.03)  # sd of the error of distances
+    odometry_yaw: Size = (0.0, 0.04)  # rad, sd after 1 m
+    occlusion: Shares = (0.0, 0.3)  # share of the time in which the target's marker is hidden
 
 
 class ItemRanges(Config):
@@ -48,24 +67,24 @@ class ItemRanges(Config):
     shapes: tuple[Literal["box", "cylinder"], ...] = Field(
         default=("box", "cylinder"), min_length=1
     )
-    half_width: Range = (0.02, 0.04)  # m, of either side of a box; a cylinder's radius
-    height: Range = (0.07, 0.13)  # m
-    mass: Range = (0.1, 1.5)  # kg
-    friction: Range = (0.6, 1.2)
+    half_width: HalfWidth = (0.02, 0.04)  # m, of either side of a box; a cylinder's radius
+    height: ItemHeight = (0.07, 0.13)  # m
+    mass: Mass = (0.1, 1.5)  # kg
+    friction: Friction = (0.6, 1.2)
     turn: Range = (-0.4, 0.4)  # rad, of the label from straight out
 
 
 class BinRanges(Config):
     """Where the item stands: a board, walls beside the bin, other items."""
 
-    board_height: Range = (0.2, 1.0)  # m
+    board_height: BoardHeight = (0.2, 1.0)  # m
     cluttered: Share = 0.6  # of the trials; the others have neither walls nor neighbours
     walls: Share = 0.5  # of the cluttered ones have a wall on each side of the item
-    wall_gap: Range = (0.10, 0.20)  # m, free between a wall and the item's side
+    wall_gap: Size = (0.10, 0.20)  # m, free between a wall and the item's side
     neighbours: Count = (0, 3)  # beside and behind the item, as many as there is room for
-    neighbour_gap: Range = (0.05, 0.15)  # m, free between a neighbour and the item
-    setback: Range = (0.06, 0.16)  # m, item's centre behind the front edge
-    aside: Range = (-0.08, 0.08)  # m, item's centre from the middle of its bin, left positive
+    neighbour_gap: Size = (0.05, 0.15)  # m, free between a neighbour and the item
+    setback: Setback = (0.06, 0.16)  # m, item's centre behind the front edge
+    aside: Aside = (-0.08, 0.08)  # m, item's centre from the middle of its bin, left positive
 
 
 class StandRanges(Config):
@@ -76,9 +95,8 @@ class StandRanges(Config):
 
 
 class Tasks(Config):
-    """What all task files share."""
+    """What all task files share, besides the skill that each names."""
 
-    skill: str
     plant: PlantRanges = PlantRanges()
     # Factors that make a trial hard: +1 the higher, -1 the lower. They define the hard half.
     difficulty: dict[str, Literal[-1, 1]] = {}
@@ -100,13 +118,13 @@ class WalkTasks(Tasks):
     """Sites, obstacles and people for walk."""
 
     skill: Literal["walk"] = "walk"
-    distance: Range = (1.0, 15.0)  # m, from start to goal as the crow flies
-    aisle_width: Range = (1.4, 3.0)  # m
+    distance: Size = (1.0, 15.0)  # m, from start to goal as the crow flies
+    aisle_width: Size = (1.4, 3.0)  # m
     aisles: Count = (1, 3)
     obstacles: Count = (0, 4)
-    obstacle_width: Range = (0.2, 0.6)  # m
+    obstacle_width: Size = (0.2, 0.6)  # m
     people: Count = (0, 2)
-    person_speed: Range = (0.3, 1.0)  # m/s
+    person_speed: Size = (0.3, 1.0)  # m/s
     start_at_face: Share = 0.4  # of the trials begin where a grasp or place ended
 
 
@@ -114,14 +132,14 @@ class ApproachTasks(Tasks):
     """Starts, faces and what stands about for approach."""
 
     skill: Literal["approach"] = "approach"
-    distance: Range = (0.5, 3.0)  # m, from the standoff pose
+    distance: Size = (0.5, 3.0)  # m, from the standoff pose
     bearing: Range = (-1.2, 1.2)  # rad, of the start seen from the face
     turn: Range = (-1.2, 1.2)  # rad, of the robot from facing it
-    board_height: Range = (0.2, 1.0)  # m
+    board_height: BoardHeight = (0.2, 1.0)  # m
     obstacles: Count = (0, 2)  # beside the way
-    obstacle_width: Range = (0.2, 0.5)  # m
+    obstacle_width: Size = (0.2, 0.5)  # m
     people: Count = (0, 1)
-    person_speed: Range = (0.3, 1.0)  # m/s
+    person_speed: Size = (0.3, 1.0)  # m/s
 
 
 class GraspTasks(Tasks):
@@ -139,13 +157,13 @@ class PlaceTasks(Tasks):
     skill: Literal["place"] = "place"
     item: ItemRanges = ItemRanges()
     stand: StandRanges = StandRanges()
-    board_height: Range = (0.2, 1.0)  # m
+    board_height: BoardHeight = (0.2, 1.0)  # m
     # m, the board that the item was taken from above the station's. The hand stays as steep as it
     # grasped: what was taken from far below cannot be put on a high board.
     taken_above: Range = (-0.05, 0.05)
-    offset: Range = (-0.08, 0.08)  # m, of the target from the middle, in x and y
+    offset: Aside = (-0.08, 0.08)  # m, of the target from the middle, in x and y
     neighbours: Count = (0, 3)
-    neighbour_gap: Range = (0.06, 0.2)  # m, free between a neighbour and the target's item
+    neighbour_gap: Size = (0.06, 0.2)  # m, free between a neighbour and the target's item
 
 
 TASKS: dict[str, type[Tasks]] = {
