@@ -1,10 +1,13 @@
 """Every node as a process: start, life cycle, wrong input, clean end."""
 
+import re
+import shutil
 import signal
 
 import pytest
 
 from hrl_core import topics
+from hrl_skills.card import POLICIES
 from tests.ros.helpers import wait_for
 
 NODES = {
@@ -55,8 +58,6 @@ WRONG = [
 def test_a_wrong_parameter_is_refused_with_the_name_the_value_and_what_is_allowed(
     parameters, message, start_node
 ):
-    import re
-
     node = start_node("hrl_sim_bridge.bridge_node", "plant", **parameters)
     assert node.process.wait(60) == 2, node.output
     assert re.search(message, node.output), node.output
@@ -67,6 +68,31 @@ def test_an_unknown_skill_is_refused(start_node):
     node = start_node("hrl_skills.skill_node", "fly", skill="fly")
     assert node.process.wait(60) == 2
     assert "unknown skill 'fly'; known: ['approach', 'grasp', 'place', 'walk']" in node.output
+
+
+DAMAGED = {
+    "weights": ("weights.pt", b"\x80", "weights.pt: sha256 is .*; the card beside it allows"),
+    "unit": ("card.yaml", ("unit: ", "unit: milli-"), "card.yaml: .*0 is .*milli-.*; allowed is "),
+    "card": ("card.yaml", b"", "card.yaml:1: file = None"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_skill_with_damaged_weights_or_card_does_not_start(
+    what, start_node, tmp_path, monkeypatch
+):
+    name, damage, message = DAMAGED[what]
+    shutil.copytree(POLICIES, tmp_path / "policies")
+    path = tmp_path / "policies" / "approach" / name
+    if isinstance(damage, bytes):
+        path.write_bytes(damage)
+    else:
+        path.write_text(path.read_text().replace(*damage))
+    monkeypatch.setenv("HRL_POLICIES", str(tmp_path / "policies"))
+    node = start_node("hrl_skills.skill_node", "approach", skill="approach")
+    assert node.process.wait(60) == 2, node.output
+    assert re.search(message, node.output), node.output
+    assert "Traceback" not in node.output
 
 
 def test_parameters_are_described_with_unit_and_range(start_node, probe):

@@ -7,6 +7,7 @@ it, evaluation adds figures to it, and the loader in hrl_skills.policy refuses w
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +17,8 @@ import yaml
 
 from hrl_core.config import Config, ConfigError, find_config, load_yaml
 
-POLICIES = Path(__file__).parent / "policies"
+# Weights and cards of the gait and of our skills; HRL_POLICIES names another folder of them.
+POLICIES = Path(os.environ.get("HRL_POLICIES") or Path(__file__).parent / "policies")
 Sha256 = Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]
 
 

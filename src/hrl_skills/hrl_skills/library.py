@@ -15,7 +15,8 @@ from hrl_core.config import ConfigError
 from hrl_core.outcomes import FOREIGN
 from hrl_core.robot import Robot
 from hrl_core.site import Site
-from hrl_skills.policy import POLICIES, Policy, load_policy
+from hrl_skills.card import POLICIES
+from hrl_skills.policy import Policy, load_policy
 from hrl_skills.skill import Skill
 
 GROUP = "hrl.skills"
@@ -80,7 +81,7 @@ def place_of(name: str) -> str:
 
 def policy_folder(name: str) -> Path:
     """Folder with weights, card and chances of a skill: policies/<skill> beside its module."""
-    if name == "gait":
+    if name == "gait" or name in OWN:
         return POLICIES / name
     module = place_of(name).partition(":")[0]
     try:
