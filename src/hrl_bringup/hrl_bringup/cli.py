@@ -155,7 +155,7 @@ def skills(
     name: Annotated[str | None, typer.Argument(help="Show this one with its card.")] = None,
 ) -> None:
     """List the skills that are there, or show one: its policy, observation, action, figures."""
-    from hrl_bringup.listing import show_skill, show_skills
+    from hrl_bringup.skill_listing import show_skill, show_skills
 
     _friendly(show_skills if name is None else lambda: show_skill(name))
 

@@ -1,62 +1,13 @@
-"""`./hrl skills` and `./hrl world show`: what is there, in words."""
+"""`./hrl world show`: what is in a world, in words."""
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hrl_core.config import ConfigError, find_config
+from hrl_core.config import find_config
 from hrl_sim_bridge.world import World, load_world
-from hrl_skills.library import policy_folder, skill_names
-from hrl_skills.policy import Card, load_card
 
 _console = Console(highlight=False)
-
-
-def show_skills() -> None:
-    """A line per policy: the skills, and the gait that they walk with."""
-    table = Table(box=None, header_style="bold")
-    for column in ("skill", "version", "bound", "rate", "observation", "action", "first figure"):
-        table.add_column(column)
-    for name in ("gait", *skill_names()):
-        path = policy_folder(name) / "card.yaml"
-        if not path.is_file():
-            table.add_row(name, "no policy")
-            continue
-        card = load_card(path)
-        table.add_row(
-            name,
-            card.version,
-            f"{card.max_steps} steps",
-            f"{card.rate_hz:g} Hz",
-            f"{sum(part.size for part in card.observation)} values",
-            f"{len(card.action)} values",
-            _figure(card, 0),
-        )
-    _console.print(table)
-    _console.print("One of them in full: ./hrl skills NAME")
-
-
-def show_skill(name: str) -> None:
-    """The card of one policy."""
-    known = ["gait", *skill_names()]
-    if name not in known:
-        raise ConfigError(f"unknown skill {name!r}; known: {known}")
-    card = load_card(policy_folder(name) / "card.yaml")
-    _console.print(f"{name} {card.version}, at most {card.max_steps} steps at {card.rate_hz:g} Hz")
-    observation = Table(title="observation", box=None, title_justify="left")
-    for part in card.observation:
-        observation.add_row(part.name, str(part.size), part.unit)
-    action = Table(title="action", box=None, title_justify="left")
-    for part in card.action:
-        action.add_row(part.name, f"{part.low:g} to {part.high:g}", part.unit)
-    figures = Table(title="measured", box=None, title_justify="left")
-    for k, figure in enumerate(card.figures):
-        figures.add_row(_figure(card, k), f"n = {figure.trials}", figure.command)
-    for table in (observation, action, figures):
-        _console.print(table)
-    for limit in card.limits:
-        _console.print(f"limit: {limit}", markup=False)
-    _console.print(f"trained by: {card.training.command}", markup=False)
 
 
 def show_world(name: str, seed: int) -> None:
@@ -97,13 +48,3 @@ def _show_trial(world: World, seed: int) -> None:
     )
     for fault in trial.faults:
         _console.print(f"  fault: {fault}", markup=False)
-
-
-def _figure(card: Card, index: int) -> str:
-    if not card.figures:
-        return "none"
-    figure = card.figures[index]
-    text = f"{figure.metric} {figure.value:.3g}"
-    if figure.interval is not None:
-        text += f" ({figure.interval[0]:.3g} to {figure.interval[1]:.3g})"
-    return text
