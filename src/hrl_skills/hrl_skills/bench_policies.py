@@ -16,10 +16,10 @@ from hrl_skills.runtime import RUNTIMES
 ROUNDS, CALLS = 15, 300
 
 
-def seconds_per_call(policies: list[Policy], rounds: int = ROUNDS) -> np.ndarray:
+def seconds_per_call(policies: list[Policy]) -> np.ndarray:
     """Median time for one observation, of each policy [s]; in turns: a busy moment hits all."""
     observation = policies[0].network.mean[None]
-    times = np.zeros((1 + rounds, len(policies)))
+    times = np.zeros((1 + ROUNDS, len(policies)))
     for row in times:
         for k, policy in enumerate(policies):
             begun = time.perf_counter()
@@ -46,6 +46,6 @@ def main(arguments: list[str] | None = None) -> None:
             " : ".join(f"{seconds / times[0]:.1f}" for seconds in times),
             f"{100 * times[0] * shipped.card.rate_hz:.2f} %",
         )
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=100)
     console.print(table)
     console.print("one observation, checks included; the first is the default, HRL_RUNTIME chooses")

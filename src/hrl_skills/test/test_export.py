@@ -5,6 +5,7 @@ import onnx
 import pytest
 
 from hrl_core.config import ConfigError
+from hrl_skills import bench_policies
 from hrl_skills import export as exporting
 from hrl_skills.card import PolicyError
 from hrl_skills.export import export, parity, probes
@@ -68,3 +69,13 @@ def test_the_environment_chooses_the_runtime_and_an_unknown_one_is_refused(monke
     monkeypatch.setitem(RUNTIMES, "half", lambda _: lambda rows: np.full((len(rows), 3), 0.5))
     policy = load_policy_of("walk")
     assert policy(np.zeros(policy.observation_size)).tolist() == [0.5, 0.5, 0.5]
+
+
+def test_the_cost_of_each_policy_is_measured_for_all_runtimes(monkeypatch, capsys):
+    monkeypatch.setattr(bench_policies, "ROUNDS", 2)
+    monkeypatch.setattr(bench_policies, "CALLS", 3)
+    bench_policies.main([])
+    out = capsys.readouterr().out
+    for word in (*NAMES, *(f"{runtime}, us" for runtime in RUNTIMES)):
+        assert word in out
+    assert out.count("1.0 : ") == len(NAMES)
