@@ -14,11 +14,11 @@ from scipy.sparse.csgraph import dijkstra
 
 from hrl_core.sensed import Scan
 
-STRIDE = 2  # the path is planned on every second cell of the grid
+CELL = 0.1  # m
 LETHAL = 0.32  # m, between the robot's centre line and an obstacle: radius 0.27 and a margin
 COMFORT = 0.80  # m; nearer to an obstacle a metre counts up to three times
 ENTRY = 0.60  # m; from inside the inflation the robot may leave to the nearest free cell
-CARROT_HOPS = 7  # planning cells along the path: 1.4 to 2 m
+CARROT_HOPS = 14  # cells along the path: 1.4 to 2 m
 
 
 def travel_cost(clearance: np.ndarray) -> np.ndarray:
@@ -101,8 +101,10 @@ def routes_to(clearance: np.ndarray, goal: tuple[int, int], cell_size: float) ->
 class GridConfig:
     """How scans become a map that forgets what has moved."""
 
-    cell: float = 0.1  # m
-    margin: float = 5.0  # m around start and goal; a detour may not be longer
+    cell: float = CELL  # m
+    edge: float = 0.3  # m, of the grid beyond the site's walls
+    snap: float = 0.15  # m; a return this near to a wall or shelf of the map is that wall or shelf
+    free: float = 5.0  # m, clearance where nothing is known
     hit: float = 1.0  # evidence of one return; a cell is occupied above `occupied`
     occupied: float = 0.5
     ceiling: float = 2.0  # bound of the evidence for an obstacle
@@ -110,33 +112,35 @@ class GridConfig:
     prior: float = 1.5  # evidence of a wall or shelf of the site's map
     # A beam that passes over a cell does not prove that it is free: the rings of the scanner look
     # over a low box except in a few bands of distance. Only there does one beam count much.
-    lowest: float = 0.25  # m, height of the lowest obstacle that must not be forgotten
+    lowest: float = 0.35  # m, height of the lowest obstacle that must not be forgotten
     seen_free: float = 0.5  # evidence taken by a beam that would have hit the lowest obstacle
-    passed_over: float = 0.05  # evidence taken by any other beam
+    passed_over: float = 0.1  # evidence taken by any other beam
     clear_range: float = 5.0  # m, from the scanner; beyond it nothing is forgotten
     clear_margin: float = 0.2  # m, by which a beam must pass a cell
 
 
 class ObstacleGrid:
-    """Occupancy evidence in odom over a rectangle around start and goal."""
+    """Occupancy evidence in map over the floor of a site."""
 
     def __init__(
         self,
-        start: np.ndarray,
-        goal: np.ndarray,
+        size: tuple[float, float],
+        outline: np.ndarray,
         lidar_height: float,
         elevations: tuple[float, ...],
         height_band: tuple[float, float],
         config: GridConfig | None = None,
     ) -> None:
-        """`start` and `goal` (2,) m in odom; the rest describes the scanner, see the robot file."""
+        """`size` (2,) m of the floor; `outline` (m, 2) m in map: its walls, shelves and stations.
+
+        The rest describes the scanner, see the robot file.
+        """
         self.config = config = config or GridConfig()
-        low = np.minimum(start, goal) - config.margin
-        high = np.maximum(start, goal) + config.margin
-        block = STRIDE * config.cell
-        self.origin = np.floor(low / block) * block
-        shape = np.ceil((high - self.origin) / block).astype(int) * STRIDE
+        self.origin = np.full(2, -config.edge)
+        shape = np.ceil((np.array(size) + 2 * config.edge) / config.cell).astype(int)
         self.evidence = np.zeros(tuple(shape), np.float32)
+        self.add_points(outline, config.prior)
+        self._to_known, self._known = _nearest(self.evidence > 0, config.cell)
         self._bands = [
             (
                 (lidar_height - config.lowest) / -np.tan(e),
@@ -147,24 +151,35 @@ class ObstacleGrid:
         ]
 
     def add_points(self, points: np.ndarray, evidence: float | None = None) -> None:
-        """Mark points (m, 2) m in odom as occupied."""
+        """Mark points (m, 2) m in map as occupied."""
+        self._add_cells(self._cells(points), evidence)
+
+    def _cells(self, points: np.ndarray) -> np.ndarray:
+        """Cells (k, 2) of those points (m, 2) m in map that lie on the grid."""
+        cells = np.floor((points - self.origin) / self.config.cell).astype(int)
+        return cells[((cells >= 0) & (cells < self.evidence.shape)).all(1)]
+
+    def _add_cells(self, cells: np.ndarray, evidence: float | None = None) -> None:
         config = self.config
-        cells = np.floor((points - self.origin) / config.cell).astype(int)
-        inside = ((cells >= 0) & (cells < self.evidence.shape)).all(1)
-        i, j = np.unique(cells[inside], axis=0).T
+        i, j = np.unique(cells, axis=0).T
         added = self.evidence[i, j] + (config.hit if evidence is None else evidence)
         self.evidence[i, j] = np.minimum(np.maximum(added, config.hit), config.ceiling)
 
-    def add_scan(self, scan: Scan, odom_from_lidar: np.ndarray) -> None:
-        """Take in a scan; `odom_from_lidar` (3,) is the planar pose of the scanner."""
-        self._clear(scan, odom_from_lidar)
-        c, s = np.cos(odom_from_lidar[2]), np.sin(odom_from_lidar[2])
-        points = scan.points()
-        self.add_points(points @ np.array([[c, s], [-s, c]]) + odom_from_lidar[:2])
+    def add_scan(self, scan: Scan, map_from_lidar: np.ndarray) -> None:
+        """Take in a scan; `map_from_lidar` (3,) is the planar pose of the scanner.
 
-    def _clear(self, scan: Scan, odom_from_lidar: np.ndarray) -> None:
+        What the map explains confirms the map: noise must not make the walls thicker.
+        """
+        self._clear(scan, map_from_lidar)
+        c, s = np.cos(map_from_lidar[2]), np.sin(map_from_lidar[2])
+        cells = self._cells(scan.points() @ np.array([[c, s], [-s, c]]) + map_from_lidar[:2])
+        i, j = cells.T
+        known = self._to_known[i, j] < self.config.snap
+        self._add_cells(np.where(known[:, None], self._known[:, i, j].T, cells))
+
+    def _clear(self, scan: Scan, map_from_lidar: np.ndarray) -> None:
         config = self.config
-        centre = np.floor((odom_from_lidar[:2] - self.origin) / config.cell).astype(int)
+        centre = np.floor((map_from_lidar[:2] - self.origin) / config.cell).astype(int)
         half = int(config.clear_range / config.cell)
         low = np.clip(centre - half, 0, self.evidence.shape)
         high = np.clip(centre + half + 1, 0, self.evidence.shape)
@@ -172,10 +187,10 @@ class ObstacleGrid:
         i, j = np.nonzero(window > 0)
         if not len(i):
             return
-        x = self.origin[0] + (i + low[0] + 0.5) * config.cell - odom_from_lidar[0]
-        y = self.origin[1] + (j + low[1] + 0.5) * config.cell - odom_from_lidar[1]
+        x = self.origin[0] + (i + low[0] + 0.5) * config.cell - map_from_lidar[0]
+        y = self.origin[1] + (j + low[1] + 0.5) * config.cell - map_from_lidar[1]
         distance = np.hypot(x, y)
-        azimuth = np.arctan2(y, x) - odom_from_lidar[2] - scan.angle_min
+        azimuth = np.arctan2(y, x) - map_from_lidar[2] - scan.angle_min
         beam = np.round(azimuth / scan.angle_increment).astype(int) % len(scan.ranges)
         # The nearest of three beams, since a cell is wider than a beam; nan proves nothing.
         ranges = np.where(np.isnan(scan.ranges), 0.0, scan.ranges)
@@ -188,16 +203,16 @@ class ObstacleGrid:
         window[i, j] = np.maximum(window[i, j] - taken, config.floor)
 
     def routes(self, goal: np.ndarray) -> Routes:
-        """Routes to a goal (2,) m in odom over every STRIDE-th cell; takes 5 to 15 ms."""
-        return routes_to(self._clearance(), self.coarse_cell(goal), STRIDE * self.config.cell)
+        """Routes to a goal (2,) m in map; takes 5 to 20 ms."""
+        return routes_to(self._clearance(), self.cell_of(goal), self.config.cell)
 
     def way(self, position: np.ndarray, goal: np.ndarray) -> tuple[float, float] | None:
-        """Length [m] and narrowest clearance [m] of the way between two points (2,) m in odom.
+        """Length [m] and narrowest clearance [m] of the way between two points (2,) m in map.
 
         None: there is no way.
         """
         routes, clearance = self.routes(goal), self._clearance()
-        first = self.coarse_cell(position)
+        first = self.cell_of(position)
         if not np.isfinite(routes.distance[first]):
             return None
         columns = clearance.shape[1]
@@ -206,31 +221,29 @@ class ObstacleGrid:
             cells.append(onward)
         row, column = np.divmod(np.array(cells), columns)
         steps = np.hypot(np.diff(row), np.diff(column))
-        length = STRIDE * self.config.cell * float(steps.sum())
+        length = self.config.cell * float(steps.sum())
         return length, float(clearance[row, column].min())
 
     def _clearance(self) -> np.ndarray:
-        """Distance (rows, columns) m of every STRIDE-th cell to the nearest obstacle."""
+        """Distance (rows, columns) m of every cell to the nearest obstacle."""
         occupied = self.evidence > self.config.occupied
         if not occupied.any():
-            return np.full(occupied.shape, self.config.margin)[::STRIDE, ::STRIDE]
-        return _nearest(occupied, self.config.cell)[0][::STRIDE, ::STRIDE]
+            return np.full(occupied.shape, self.config.free)
+        return _nearest(occupied, self.config.cell)[0]
 
-    def coarse_cell(self, point: np.ndarray) -> tuple[int, int]:
-        """Planning cell of a point (2,) m in odom, the nearest one inside the grid."""
-        block = STRIDE * self.config.cell
-        cell = np.round((point - self.origin) / block - 0.5 / STRIDE).astype(int)
-        last = np.array(self.evidence.shape) // STRIDE - 1
-        row, column = np.clip(cell, 0, last)
+    def cell_of(self, point: np.ndarray) -> tuple[int, int]:
+        """Cell of a point (2,) m in map, the nearest one inside the grid."""
+        cell = np.floor((point - self.origin) / self.config.cell).astype(int)
+        row, column = np.clip(cell, 0, np.array(self.evidence.shape) - 1)
         return int(row), int(column)
 
     def carrot(self, routes: Routes, position: np.ndarray) -> tuple[np.ndarray, float] | None:
-        """The carrot (2,) m in odom and the cost [m] that is left; None if there is no way."""
-        cell = self.coarse_cell(position)
+        """The carrot (2,) m in map and the cost [m] that is left; None if there is no way."""
+        cell = self.cell_of(position)
         left = float(routes.distance[cell])
         if not np.isfinite(left):
             return None
         columns = routes.distance.shape[1]
         ahead = routes.ahead(np.array(cell[0] * columns + cell[1]))
         index = np.array([ahead // columns, ahead % columns])
-        return self.origin + (index + 0.5 / STRIDE) * STRIDE * self.config.cell, left
+        return self.origin + (index + 0.5) * self.config.cell, left

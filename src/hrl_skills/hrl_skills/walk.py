@@ -10,7 +10,7 @@ from hrl_core.sensed import Localisation, Sensed
 from hrl_core.site import Shelf, Site, Station
 from hrl_skills.conditions import FREE, clearance, grip, pose_in_base, sensing
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
-from hrl_skills.planner import ObstacleGrid, Routes
+from hrl_skills.planner import CELL, ObstacleGrid, Routes
 from hrl_skills.policy import ActionField, Field, load_policy
 from hrl_skills.skill import STOP, TICK, Command, Contract, GoalRejected, Tick, WalkGoal, failed
 from hrl_skills.steering import (
@@ -26,8 +26,8 @@ SECTORS = 72
 MAX_STEPS = 600
 
 OBSERVATION = (
-    Field("goal", 8, "features of the goal pose in base_link, see goal_features"),
-    Field("goal_distance", 1, "m, up to 15, divided by 8"),
+    Field("goal", 8, "features of the pose to steer to in base_link, see goal_features"),
+    Field("goal_distance", 1, "m of the way, up to 15, divided by 8"),
     Field("carrot", 3, "direction (2) and distance up to 2 m of the carrot in base_link"),
     Field("velocity", 3, "m/s, m/s, rad/s, times 1.5"),
     Field("command", 3, "m/s, m/s, rad/s, times 1.5, of the last tick"),
@@ -47,6 +47,7 @@ MIRROR = (
 )
 
 DISTANCE_MAX = 15.0  # m
+NEAR = 3.0  # m of the way's cost to the goal, from which on the goal's own pose counts
 GOAL_ROOM = 0.30  # m, from a goal to the nearest shelf, station or wall of the map
 POSITION_TOLERANCE = 0.15  # m
 YAW_TOLERANCE = np.deg2rad(8.0)
@@ -55,9 +56,10 @@ POSITION_GOOD, YAW_GOOD = 0.11, 0.105  # m, rad; at rest and better than this: d
 SLOW = np.array([0.15, 0.15, 0.25])  # m/s, m/s, rad/s
 ATTEMPTS = 6  # times to come to rest and find the robot off its goal
 REPLAN_TICKS = 5
-NO_WAY_TICKS = 60  # without any way to the goal: blocked
-STUCK_TICKS = 120  # without coming STUCK_GAIN nearer along the way: blocked
+NO_WAY_TICKS = 200  # without any way to the goal: blocked; people mostly move on before
+STUCK_TICKS = 200  # without coming STUCK_GAIN nearer along the way: blocked
 STUCK_GAIN = 0.1  # m
+NEW_WAY = 1.0  # m, by which the way that is left grows when it is another way
 LOST_TICKS = 10  # without a trustworthy localisation
 POSITION_SD_MAX, YAW_SD_MAX = 0.4, 0.3  # m, rad, of a trustworthy localisation
 
@@ -65,19 +67,28 @@ POSITION_SD_MAX, YAW_SD_MAX = 0.4, 0.3  # m, rad, of a trustworthy localisation
 def observe(
     goal_in_base: np.ndarray,
     carrot_in_base: np.ndarray,
+    left: np.ndarray,
     velocity: np.ndarray,
     command: np.ndarray,
     previous_command: np.ndarray,
     sectors: np.ndarray,
     sectors_before: np.ndarray,
 ) -> np.ndarray:
-    """Policy input (n, OBSERVATION_SIZE): goals (n, 3), carrots (n, 2), twists (n, 3), sectors."""
+    """Policy input (n, OBSERVATION_SIZE): goals (n, 3), carrots (n, 2), the way that is left (n,)
+    m, twists (n, 3), sectors.
+
+    Far along the way from its goal a robot steers to the carrot only: where the goal itself lies
+    would draw it to the wrong side of shelves.
+    """
+    near = left < NEAR
+    carrot_in_base = np.where(near[:, None], goal_in_base[:, :2], carrot_in_base)
     x, y = carrot_in_base.T
     reach = np.hypot(x, y)
     far = np.maximum(reach, 1e-2)
-    distance = np.hypot(goal_in_base[:, 0], goal_in_base[:, 1])
+    onward = np.column_stack([x, y, np.arctan2(y, x)])
+    distance = np.where(near, np.hypot(goal_in_base[:, 0], goal_in_base[:, 1]), left)
     columns = [
-        *goal_features(goal_in_base),
+        *goal_features(np.where(near[:, None], goal_in_base, onward)),
         np.minimum(distance, DISTANCE_MAX) / 8.0,
         x / far,
         y / far,
@@ -133,12 +144,12 @@ class Walk:
             raise GoalRejected(
                 Code.GOAL_INVALID, f"goal is {distance:.1f} m away; allowed are {DISTANCE_MAX} m"
             )
-        self._grid = self._new_grid(sensed, target)
+        self._grid = self._new_grid()
         self._routes: Routes | None = None
         self._ticks = self._lost = self._no_way = self._attempts = 0
         self._settling = False
         self._first: float | None = None
-        self._best, self._best_tick = np.inf, 0
+        self._best, self._best_tick, self._left = np.inf, 0, np.inf
 
     def tick(self, sensed: Sensed) -> Tick:
         self._pilot.look(sensed)
@@ -146,7 +157,7 @@ class Walk:
         self._lost = 0 if _trustworthy(sensed.localisation) else self._lost + 1
         if self._lost >= LOST_TICKS or sensed.localisation is None:
             return self._end(np.inf, failed(Code.NOT_LOCALISED, _doubt(sensed.localisation)))
-        base = odom_from_base(sensed)
+        base = _map_from_base(sensed)
         if self._pilot.seeing:
             assert sensed.scan is not None
             self._grid.add_scan(sensed.scan, compose(base, self._base_from_lidar))
@@ -171,9 +182,9 @@ class Walk:
         left = pose_in_base(sensed, np.asarray(goal.map_from_goal, float))
         length, narrowest = DISTANCE_MAX, 0.0  # where no way is known
         if sensed.localisation is not None and sensed.scan is not None:
-            base, grid = odom_from_base(sensed), self._new_grid(sensed, goal.map_from_goal)
+            base, grid = _map_from_base(sensed), self._new_grid()
             grid.add_scan(sensed.scan, compose(base, self._base_from_lidar))
-            way = grid.way(base[:2], compose(base, left)[:2])
+            way = grid.way(base[:2], np.asarray(goal.map_from_goal, float)[:2])
             length, narrowest = way or (DISTANCE_MAX, 0.0)
         return {
             "way_m": length,
@@ -188,9 +199,8 @@ class Walk:
         }
 
     def _steer(self, sensed: Sensed, base: np.ndarray, goal: np.ndarray, distance: float) -> Tick:
-        odom_from_goal = compose(base, goal)
         if self._routes is None or self._ticks % REPLAN_TICKS == 0:
-            self._routes = self._grid.routes(odom_from_goal[:2])
+            self._routes = self._grid.routes(self._map_from_goal[:2])
         found = self._grid.carrot(self._routes, base[:2])
         if found is None:
             self._no_way += 1
@@ -200,16 +210,18 @@ class Walk:
         self._no_way = 0
         carrot, left = found
         error = left + 0.3 * abs(float(goal[2]))
+        if left > self._left + NEW_WAY:
+            self._best = np.inf  # a longer way round: progress counts anew
+        self._left = left
         if error < self._best - STUCK_GAIN or distance < POSITION_TOLERANCE:
             self._best, self._best_tick = error, self._ticks
         elif self._ticks - self._best_tick >= STUCK_TICKS:
             return self._end(distance, self._blocked(distance, "no progress"))
-        if distance < 1.0:
-            carrot = odom_from_goal[:2]  # finer than the grid
         carrot_in_base = compose(invert(base), np.array([*carrot, 0.0]))[:2]
         observation = observe(
             goal[None],
             carrot_in_base[None],
+            np.array([left]),
             self._pilot.velocity,
             self._pilot.steering.command,
             self._pilot.steering.previous,
@@ -220,29 +232,18 @@ class Walk:
 
     def _goal_in_base(self, sensed: Sensed) -> np.ndarray:
         """Planar goal pose (3,) in base_link."""
-        assert sensed.localisation is not None
-        map_from_base = compose(sensed.localisation.map_from_odom, odom_from_base(sensed))
-        return compose(invert(map_from_base), self._map_from_goal)
+        return compose(invert(_map_from_base(sensed)), self._map_from_goal)
 
-    def _new_grid(self, sensed: Sensed, map_from_goal: np.ndarray) -> ObstacleGrid:
+    def _new_grid(self) -> ObstacleGrid:
         """A grid that begins with the shelves, stations and walls of the site's map."""
-        assert sensed.localisation is not None
-        odom_from_map = invert(sensed.localisation.map_from_odom)
-        base = odom_from_base(sensed)
-        goal = compose(odom_from_map, map_from_goal)
         lidar = self._robot.lidar
-        grid = ObstacleGrid(
-            base[:2],
-            goal[:2],
+        return ObstacleGrid(
+            self._site.size,
+            site_outline(self._site, 0.5 * CELL),
             self._robot.legs.standing_height + lidar.mount.position[2],
             lidar.elevations,
             lidar.height_band,
         )
-        outline = site_outline(self._site, 0.5 * grid.config.cell)
-        odom_from_map_matrix = transform_from_planar(odom_from_map)[:2]
-        in_odom = outline @ odom_from_map_matrix[:, :2].T + odom_from_map_matrix[:, 3]
-        grid.add_points(in_odom, grid.config.prior)
-        return grid
 
     def _judge(self, goal: np.ndarray, sensed: Sensed) -> Tick:
         """At rest: done if the localisation says so, else try again."""
@@ -261,12 +262,11 @@ class Walk:
             f"(allowed {POSITION_TOLERANCE} m, 8 deg)"
         )
         if distance < POSITION_GOOD and yaw < YAW_GOOD:
-            map_from_base = compose(sensed.localisation.map_from_odom, odom_from_base(sensed))
             outcome = Outcome(
                 Code.SUCCEEDED,
                 sentence,
                 Verdict(True, sentence, evidence),
-                transform_from_planar(map_from_base),
+                transform_from_planar(_map_from_base(sensed)),
             )
             return self._end(distance, outcome)
         self._attempts += 1
@@ -297,6 +297,12 @@ class Walk:
 
     def _end(self, distance: float, outcome: Outcome) -> Tick:
         return Tick(STOP, "done", float(outcome.succeeded), distance, outcome)
+
+
+def _map_from_base(sensed: Sensed) -> np.ndarray:
+    """Planar pose (3,) of base_link in map, as localised."""
+    assert sensed.localisation is not None
+    return compose(sensed.localisation.map_from_odom, odom_from_base(sensed))
 
 
 def _deviations(localisation: Localisation) -> tuple[float, float]:

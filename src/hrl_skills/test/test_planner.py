@@ -2,14 +2,18 @@ import numpy as np
 import pytest
 
 from hrl_core.sensed import Scan
-from hrl_skills.planner import LETHAL, STRIDE, ObstacleGrid, routes_to, travel_cost
+from hrl_skills.planner import LETHAL, ObstacleGrid, routes_to, travel_cost
 
 HEIGHT, ELEVATIONS, BAND = 0.72, (-0.6, -0.4, -0.25, -0.12, -0.03, 0.03), (0.06, 1.2)
-START, GOAL = np.array([0.0, 0.0]), np.array([6.0, 0.0])
+SIZE = (12.0, 12.0)
+START, GOAL = np.array([3.0, 6.0]), np.array([9.0, 6.0])
+AT_START = np.array([3.0, 6.0, 0.0])  # the scanner's pose
 
 
 def grid() -> ObstacleGrid:
-    return ObstacleGrid(START, GOAL, HEIGHT, ELEVATIONS, BAND)
+    outline = np.concatenate([wall(0.0, 0.0, 12.0), wall(12.0, 0.0, 12.0)])
+    outline = np.concatenate([outline, outline[:, ::-1]])
+    return ObstacleGrid(SIZE, outline, HEIGHT, ELEVATIONS, BAND)
 
 
 def wall(x: float, low: float, high: float) -> np.ndarray:
@@ -26,13 +30,13 @@ def test_the_carrot_lies_ahead_on_the_straight_way():
     found = plan.carrot(plan.routes(GOAL), START)
     assert found is not None
     carrot, left = found
-    assert carrot == pytest.approx([1.4, 0.0], abs=0.25)
+    assert carrot == pytest.approx([4.4, 6.0], abs=0.25)
     assert left == pytest.approx(6.0, abs=0.3)
 
 
 def test_the_carrot_leads_round_a_wall_with_room_for_the_robot():
     plan = grid()
-    plan.add_points(wall(3.0, -6.0, 1.0))
+    plan.add_points(wall(6.0, 0.0, 7.0))
     routes = plan.routes(GOAL)
     position, places = START, []
     for _ in range(20):
@@ -41,66 +45,74 @@ def test_the_carrot_leads_round_a_wall_with_room_for_the_robot():
         position = found[0]
         places.append(position)
     assert np.hypot(*(position - GOAL)) < 0.3
-    gaps = np.hypot(*(np.array(places)[:, None] - wall(3.0, -6.0, 1.0)).transpose(2, 0, 1))
+    gaps = np.hypot(*(np.array(places)[:, None] - wall(6.0, 0.0, 7.0)).transpose(2, 0, 1))
     assert gaps.min() > LETHAL - 0.1
-    assert max(place[1] for place in places) > 1.0
+    assert max(place[1] for place in places) > 7.0
 
 
 def test_there_is_no_carrot_behind_a_closed_wall():
     plan = grid()
-    plan.add_points(wall(3.0, -6.0, 6.0))
+    plan.add_points(wall(6.0, 0.0, 12.0))
     assert plan.carrot(plan.routes(GOAL), START) is None
 
 
 def test_the_robot_finds_out_from_within_the_inflation_of_an_obstacle():
     plan = grid()
-    plan.add_points(wall(0.2, -0.3, 0.3))
+    plan.add_points(wall(3.2, 5.7, 6.3))
     found = plan.carrot(plan.routes(GOAL), START)
     assert found is not None and np.isfinite(found[1])
 
 
 def test_a_thing_that_left_is_forgotten_within_a_second():
     plan = grid()
-    plan.add_points(np.array([[2.0, 0.0]]))
-    cell = np.floor((np.array([2.0, 0.0]) - plan.origin) / plan.config.cell).astype(int)
+    plan.add_points(np.array([[5.0, 6.0]]))
+    cell = np.floor((np.array([5.0, 6.0]) - plan.origin) / plan.config.cell).astype(int)
     assert plan.evidence[tuple(cell)] > plan.config.occupied
     for _ in range(10):
-        plan.add_scan(scan(4.0), np.zeros(3))
+        plan.add_scan(scan(4.0), AT_START)
     assert plan.evidence[tuple(cell)] < plan.config.occupied
 
 
 def test_a_low_box_is_kept_where_the_rings_look_over_it():
     plan = grid()
-    blind = np.array([[0.5, 0.0]])
+    blind = np.array([[3.35, 6.0]])
     plan.add_points(blind)
     cell = np.floor((blind[0] - plan.origin) / plan.config.cell).astype(int)
-    for _ in range(5):
-        plan.add_scan(scan(4.0), np.zeros(3))
+    for _ in range(4):
+        plan.add_scan(scan(4.0), AT_START)
     assert plan.evidence[tuple(cell)] > plan.config.occupied
 
 
 def test_beams_that_measured_nothing_clear_nothing():
     plan = grid()
-    plan.add_points(np.array([[2.0, 0.0]]))
+    plan.add_points(np.array([[5.0, 6.0]]))
     before = plan.evidence.copy()
     for _ in range(10):
-        plan.add_scan(scan(np.nan), np.zeros(3))
+        plan.add_scan(scan(np.nan), AT_START)
     np.testing.assert_array_equal(plan.evidence, before)
 
 
-def test_hits_are_put_where_they_are_in_odom():
+def test_hits_are_put_where_they_are_in_map():
     plan = grid()
+    before = plan.evidence.copy()
     ranges = np.full(360, np.inf)
     ranges[180] = 2.0  # straight ahead of a scanner that looks to the left
-    plan.add_scan(Scan(0.0, ranges, -np.pi, np.pi / 180, 12.0), np.array([1.0, 0.5, np.pi / 2]))
-    cells = np.argwhere(plan.evidence > plan.config.occupied)
+    plan.add_scan(Scan(0.0, ranges, -np.pi, np.pi / 180, 12.0), np.array([4.0, 6.5, np.pi / 2]))
+    cells = np.argwhere(plan.evidence > before)
     place = plan.origin + (cells[0] + 0.5) * plan.config.cell
     assert len(cells) == 1
-    assert place == pytest.approx([1.0, 2.5], abs=0.06)
+    assert place == pytest.approx([4.0, 8.5], abs=0.06)
 
 
-def test_the_grid_holds_whole_planning_cells():
-    assert (np.array(grid().evidence.shape) % STRIDE == 0).all()
+def test_noise_before_a_wall_of_the_map_does_not_make_it_thicker():
+    plan = grid()
+    before = plan.evidence > plan.config.occupied
+    ranges = np.full(360, np.inf)
+    ranges[180] = 2.92  # the wall stands at 3.0
+    pose = np.array([9.0, 6.0, 0.0])
+    for _ in range(5):
+        plan.add_scan(Scan(0.0, ranges, -np.pi, np.pi / 180, 12.0), pose)
+    assert not ((plan.evidence > plan.config.occupied) & ~before).any()
 
 
 def test_cost_grows_towards_obstacles_until_it_is_closed():

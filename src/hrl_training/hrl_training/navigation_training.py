@@ -4,6 +4,7 @@ from hrl_skills import approach, walk
 from hrl_skills.skill import TICK
 from hrl_training.envs.approach_env import ApproachEnv
 from hrl_training.envs.walk_env import WalkEnv
+from hrl_training.evaluation.tasks import ApproachTasks, WalkTasks
 from hrl_training.ppo import PPOConfig
 from hrl_training.training_run import TrainingRun, save_policy, train_ppo
 
@@ -30,7 +31,9 @@ LIMITS = (
 
 def train_approach(run: TrainingRun) -> None:
     """Train the approach policy and write its weights and card."""
-    ppo = train_ppo(run, ApproachEnv(ENVIRONMENTS, run.seed), APPROACH)
+    tasks = run.load_tasks()
+    assert isinstance(tasks, ApproachTasks), "the task file of approach"
+    ppo = train_ppo(run, ApproachEnv(ENVIRONMENTS, run.seed, tasks=tasks), APPROACH)
     save_policy(
         run,
         ppo,
@@ -49,7 +52,9 @@ def train_approach(run: TrainingRun) -> None:
 
 def train_walk(run: TrainingRun) -> None:
     """Train the walk policy and write its weights and card."""
-    ppo = train_ppo(run, WalkEnv(ENVIRONMENTS, run.seed), WALK)
+    tasks = run.load_tasks()
+    assert isinstance(tasks, WalkTasks), "the task file of walk"
+    ppo = train_ppo(run, WalkEnv(ENVIRONMENTS, run.seed, tasks=tasks), WALK)
     save_policy(
         run,
         ppo,

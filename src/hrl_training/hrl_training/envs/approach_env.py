@@ -6,14 +6,22 @@ from hrl_core.geometry import compose, wrap_angle
 from hrl_skills import approach
 from hrl_training.envs.planar_env import PlanarEnv
 from hrl_training.envs.planar_plant import AWAY, AWAY_BOX, footprint_clearance
+from hrl_training.evaluation.tasks import ApproachTasks
 
 CAMERA_HALF_FIELD = 0.63  # rad, horizontally; the target's marker is seen within it
 CAMERA_RANGE = 5.0  # m
-OCCLUDED = 0.1  # share of ticks without a detection although the marker is in the field
+HIDDEN_TICKS = 11  # mean length of a spell in which the marker is covered
+ARM_HIDES = 0.4  # share of faces whose marker the arm hides from nearby
+ARM_HIDES_WITHIN = (0.8, 1.4)  # m, from base_link to such a face
 PRIOR_ERROR = np.array([0.08, 0.08, 0.05])  # m, m, rad; of map and localisation, before a look
 BIAS = np.array([0.005, 0.005, 0.010])  # m, m, rad; of detections, constant over an episode
 DRIFT = np.array([0.003, 0.003, 0.003])  # m, m, rad per tick, of odometry
 TRIES = 24  # start poses drawn per scene, of which the first free one is taken
+PERSON = 2  # the circle that walks
+PERSON_RADIUS = 0.25  # m
+PERSON_BEAT = (0.8, 2.5)  # m, half the length of a person's way to and fro
+HALT_GAP = (0.3, 0.6)  # m, at which a person who walks towards the robot halts
+PATIENCE = (1.0, 3.5)  # s, that a person waits before turning round
 
 
 class ApproachEnv(PlanarEnv):
@@ -29,8 +37,24 @@ class ApproachEnv(PlanarEnv):
     observation_size = approach.OBSERVATION_SIZE
     mirror = approach.MIRROR
 
-    def __init__(self, num_envs: int = 256, seed: int = 0, **options) -> None:
-        super().__init__(num_envs, seed, **options)
+    def __init__(
+        self,
+        num_envs: int = 256,
+        seed: int = 0,
+        *,
+        tasks: ApproachTasks | None = None,
+        **options,
+    ) -> None:
+        self.tasks = tasks = tasks or ApproachTasks()
+        super().__init__(num_envs, seed, tasks.plant, **options)
+        self._occlusion = np.zeros(num_envs)  # share of the time
+        self._covered = np.zeros(num_envs, bool)
+        self._hidden_within = np.zeros(num_envs)  # m from the face
+        self._walking = np.zeros(num_envs, bool)
+        self._velocity = np.zeros((num_envs, 2))  # m/s, of the person
+        self._beat = np.zeros((num_envs, 2))  # m, length of the person's way and place on it
+        self._gap = np.zeros(num_envs)
+        self._waited, self._patience = np.zeros(num_envs), np.zeros(num_envs)  # s
         self._bias = np.zeros((num_envs, 3))
         self._random_error = np.zeros((num_envs, 3))
         self._seen = np.zeros(num_envs, bool)
@@ -58,7 +82,12 @@ class ApproachEnv(PlanarEnv):
         circles = np.full((m, self.circles_max, 3), AWAY, np.float32)
         start = self._free_start(self.goal[rows], boxes, circles)
         self._add_obstacles(self.goal[rows], start, boxes, circles)
+        self._add_person(rows, self.goal[rows], start, boxes, circles)
         self.boxes[rows], self.circles[rows] = boxes, circles
+        self._occlusion[rows] = rng.uniform(*self.plant_ranges.occlusion, m)
+        self._covered[rows] = rng.random(m) < self._occlusion[rows]
+        near = rng.uniform(*ARM_HIDES_WITHIN, m)
+        self._hidden_within[rows] = np.where(rng.random(m) < ARM_HIDES, near, 0.0)
         self._bias[rows] = rng.normal(size=(m, 3)) * BIAS
         self._random_error[rows] = rng.normal(size=(m, 3)) * PRIOR_ERROR
         self._seen[rows] = False
@@ -66,21 +95,21 @@ class ApproachEnv(PlanarEnv):
         return start
 
     def _free_start(self, goal: np.ndarray, boxes: np.ndarray, circles: np.ndarray) -> np.ndarray:
-        """Start poses (m, 3), 0.3 to 3 m from the goals, any bearing in front, yaw +-100 deg."""
+        """Start poses (m, 3) by the ranges of the task file, a bit wider; the first that is free.
+
+        A start is turned by up to `turn` from looking at the face, as in a trial.
+        """
         rng, m = self.rng, len(goal)
+        wider = np.array([-0.2, 0.2])
         start = np.zeros((m, 3))
         missing = np.arange(m)
         for _ in range(TRIES):
             k = len(missing)
-            distance, bearing = rng.uniform(0.3, 3.0, k), rng.uniform(-1.5, 1.5, k)
-            pose = np.stack(
-                [
-                    goal[missing, 0] - distance * np.cos(bearing),
-                    distance * np.sin(bearing),
-                    rng.uniform(-1.75, 1.75, k),
-                ],
-                axis=1,
-            )
+            distance = rng.uniform(0.6 * self.tasks.distance[0], self.tasks.distance[1], k)
+            bearing = rng.uniform(*(np.array(self.tasks.bearing) + wider), k)
+            x, y = goal[missing, 0] - distance * np.cos(bearing), distance * np.sin(bearing)
+            turn = rng.uniform(*(np.array(self.tasks.turn) + wider), k)
+            pose = np.stack([x, y, np.arctan2(-y, -x) + turn], axis=1)
             start[missing] = pose
             free = footprint_clearance(
                 pose, boxes[missing], circles[missing], self.footprint_x, self.radius
@@ -97,12 +126,14 @@ class ApproachEnv(PlanarEnv):
     ) -> None:
         """Up to four things that stand about, clear of the goal's and the start's footprint."""
         rng, m = self.rng, len(goal)
-        wanted = rng.integers(0, 5, m)
+        # Two more than in a trial, where they are put beside the way.
+        wanted = rng.integers(0, min(4, self.tasks.obstacles[1] + 2) + 1, m)
+        low, high = self.tasks.obstacle_width
         for k in range(4):
             centre = np.stack(
                 [goal[:, 0] - rng.uniform(0, 3.2, m), rng.uniform(-2.5, 2.5, m)], axis=1
             )
-            half = rng.uniform(0.1, 0.3, (m, 2))
+            half = 0.5 * rng.uniform(low, high, (m, 2))
             gap = np.full(m, np.inf)
             for pose in (goal, start):
                 for x in self.footprint_x:
@@ -110,18 +141,73 @@ class ApproachEnv(PlanarEnv):
                     gap = np.minimum(gap, np.hypot(*(circle[:, :2] - centre).T) - self.radius)
             placed = (wanted > k) & (gap > 0.42 + 0.15)
             box = np.concatenate([centre - half, centre + half], axis=1)
-            if k < 3:
+            if k < PERSON:
                 as_circle = placed & (rng.random(m) < 0.5)
                 circles[as_circle, k] = np.column_stack([centre, half[:, 0]])[as_circle]
                 placed &= ~as_circle
             boxes[placed, 6 + k] = box[placed]
 
+    def _add_person(
+        self,
+        rows: np.ndarray,
+        goal: np.ndarray,
+        start: np.ndarray,
+        boxes: np.ndarray,
+        circles: np.ndarray,
+    ) -> None:
+        """Somebody who walks to and fro across the way, not near the robot at first."""
+        rng, m = self.rng, len(rows)
+        share = rng.uniform(0.0, 1.0, (m, 1))
+        middle = start[:, :2] + share * (goal[:, :2] - start[:, :2]) + rng.normal(0, 0.5, (m, 2))
+        heading, length = rng.uniform(-np.pi, np.pi, m), 2 * rng.uniform(*PERSON_BEAT, m)
+        direction = np.column_stack([np.cos(heading), np.sin(heading)])
+        along = rng.uniform(0, 1, m) * length
+        place = middle + (along - 0.5 * length)[:, None] * direction
+        away = np.hypot(*(place - start[:, :2]).T)
+        walks = (rng.random(m) < 0.5) & (self.tasks.people[1] > 0) & (away > 1.5)
+        walks &= _gap_to_boxes(place, boxes) > PERSON_RADIUS
+        circles[walks, PERSON] = np.column_stack([place, np.full(m, PERSON_RADIUS)])[walks]
+        self._walking[rows] = walks
+        self._velocity[rows] = direction * rng.uniform(*self.tasks.person_speed, (m, 1))
+        self._beat[rows] = np.column_stack([length, along])
+        self._gap[rows], self._patience[rows] = rng.uniform(*HALT_GAP, m), rng.uniform(*PATIENCE, m)
+        self._waited[rows] = 0.0
+
+    def _people_walk(self) -> None:
+        """To and fro; who would come too near to the robot or to a box waits or turns round."""
+        place, pose = self.circles[:, PERSON, :2].astype(float), self.plant.pose
+        step = 0.1 * self._velocity
+        c, s = np.cos(pose[:, 2, None]), np.sin(pose[:, 2, None])
+        centres = np.stack([c, s], -1) * self.footprint_x[:, None] + pose[:, None, :2]
+        offset = centres - place[:, None]
+        gap = np.hypot(offset[..., 0], offset[..., 1]).min(1) - self.radius - PERSON_RADIUS
+        towards = (offset * step[:, None]).sum(-1).max(1) > 0
+        halt = towards & (gap < self._gap)
+        self._waited = np.where(halt, self._waited + 0.1, 0.0)
+        speed = np.hypot(*step.T)
+        along = self._beat[:, 1] + speed
+        turn = (along > self._beat[:, 0]) | (self._waited > self._patience)
+        turn |= _gap_to_boxes(place + step, self.boxes) < PERSON_RADIUS
+        moves = self._walking & ~halt & ~turn
+        self.circles[moves, PERSON, :2] = (place + step)[moves]
+        self._beat[:, 1] = np.where(moves, along, self._beat[:, 1])
+        self._beat[turn, 1] = (self._beat[:, 0] - self._beat[:, 1])[turn]
+        self._velocity[turn] *= -1
+        self._waited[turn] = 0.0
+
     def _drift(self) -> None:
+        self._people_walk()
         pose = self.plant.pose
         bearing = wrap_angle(np.arctan2(-pose[:, 1], -pose[:, 0]) - pose[:, 2])
         distance = np.hypot(pose[:, 0], pose[:, 1])
         in_field = (np.abs(bearing) < CAMERA_HALF_FIELD) & (distance < CAMERA_RANGE)
-        self._seen = in_field & (self.rng.random(self.num_envs) > OCCLUDED)
+        # Spells with this mean length cover the marker for the drawn share of the time.
+        share = self._occlusion / np.maximum(1 - self._occlusion, 0.05)
+        begins = self.rng.random(self.num_envs) < share / HIDDEN_TICKS
+        ends = self.rng.random(self.num_envs) < 1 / HIDDEN_TICKS
+        self._covered = np.where(self._covered, ~ends, begins)
+        arm_hides = -pose[:, 0] < self._hidden_within
+        self._seen = in_field & ~self._covered & ~arm_hides
         sd = np.stack([0.003 + 0.012 * distance] * 2 + [0.008 + 0.02 * distance], 1)
         measured = self.rng.normal(size=(self.num_envs, 3)) * sd
         drifted = self._random_error + self.rng.normal(size=(self.num_envs, 3)) * DRIFT
@@ -165,3 +251,11 @@ class ApproachEnv(PlanarEnv):
             "calm": -0.03 * near * speed,
             "distance": -0.05 * close,
         }
+
+
+def _gap_to_boxes(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Distance (n,) m of points (n, 2) from the nearest of their boxes (n, b, 4)."""
+    x, y = points[:, 0, None], points[:, 1, None]
+    dx = np.maximum(np.maximum(boxes[..., 0] - x, x - boxes[..., 2]), 0)
+    dy = np.maximum(np.maximum(boxes[..., 1] - y, y - boxes[..., 3]), 0)
+    return np.hypot(dx, dy).min(1)

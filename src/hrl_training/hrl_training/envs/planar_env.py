@@ -27,11 +27,12 @@ from hrl_training.envs.planar_plant import (
     footprint_clearance,
     ray_ranges,
 )
+from hrl_training.evaluation.tasks import PlantRanges
 from hrl_training.ppo import Mirror, Step
 
 RAYS = 72
-RAY_NOISE = 0.015  # m
-RAY_DROPOUT = 0.01  # share of rays that measure nothing
+RAY_DROPOUT = 0.01  # share of sectors that measure nothing
+NEAREST_OF = (-1.16, 0.67)  # mean and sd of the least of five normal numbers: beams of a sector
 VELOCITY_NOISE = 0.03  # m/s, rad/s
 COAST = 0.3  # s of the present velocity that a robot coasts after its last command
 SHARE_EPISODES = 1000  # over so many episodes the logged shares are averaged
@@ -52,8 +53,17 @@ class PlanarEnv(ABC):
     mirror: Mirror | None
     action_size = 3
 
-    def __init__(self, num_envs: int = 256, seed: int = 0, robot: Robot | None = None) -> None:
+    def __init__(
+        self,
+        num_envs: int = 256,
+        seed: int = 0,
+        ranges: PlantRanges | None = None,
+        robot: Robot | None = None,
+    ) -> None:
+        """`ranges`: of a task file; those that matter here are drawn per episode."""
         self.num_envs = n = num_envs
+        self.plant_ranges = ranges or PlantRanges()
+        self._scan_sd = np.zeros(n)  # m
         self.critic_size = self.observation_size + 5
         self.rng = np.random.default_rng(seed)
         robot = robot or load_robot()
@@ -110,6 +120,7 @@ class PlanarEnv(ABC):
 
     def _restart(self, rows: np.ndarray) -> None:
         self.age[rows] = 0
+        self._scan_sd[rows] = self.rng.uniform(*self.plant_ranges.scan_sd, len(rows))
         self.steering.reset(rows)
         self.plant.reset(rows, self._place(rows))
         self.measured_velocity[rows] = 0.0
@@ -127,7 +138,8 @@ class PlanarEnv(ABC):
         ranges = ray_ranges(
             lidar[:, :2], angles, self.boxes[rows], self.circles[rows], SECTOR_RANGE
         ).astype(float)
-        ranges += self.rng.normal(0.0, RAY_NOISE, ranges.shape) * (ranges < SECTOR_RANGE)
+        noise = self.rng.normal(*NEAREST_OF, ranges.shape) * self._scan_sd[rows][:, None]
+        ranges += noise * (ranges < SECTOR_RANGE)
         ranges[ranges >= SECTOR_RANGE] = np.inf
         ranges[self.rng.random(ranges.shape) < RAY_DROPOUT] = np.nan
         self.ranges[rows] = ranges

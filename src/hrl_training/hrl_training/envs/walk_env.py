@@ -3,18 +3,17 @@
 import numpy as np
 
 from hrl_core.geometry import compose, invert, wrap_angle
-from hrl_skills import walk
-from hrl_skills.planner import CARROT_HOPS
+from hrl_skills import planner, walk
 from hrl_training.envs.planar_env import PlanarEnv
 from hrl_training.envs.planar_plant import AWAY, footprint_clearance
-from hrl_training.envs.walk_layouts import BOXES, cells_of, layouts_of, pose_before_face
+from hrl_training.envs.walk_layouts import BOXES, CELL, DETOUR_MAX, cells_of, layouts_of
+from hrl_training.evaluation.tasks import WalkTasks
 
 PEOPLE = 4
 PERSON_RADIUS = 0.25  # m
-PERSON_SPEED = (0.3, 1.1)  # m/s
-HALT_GAP = (0.2, 0.5)  # m, at which a person who walks towards the robot halts
-START_AT_FACE = 0.3  # share of starts close to a shelf, where a grasp or place ended
-DISTANCE = (0.5, 15.0)  # m, from start to goal
+HALT_GAP = (0.2, 0.6)  # m, at which a person who walks towards the robot halts
+CARROT_HOPS = round(planner.CARROT_HOPS * planner.CELL / CELL)
+AT_FACE_SD = np.array([0.03, 0.03, 0.05])  # m, m, rad
 LOCALISATION_BIAS = np.array([0.03, 0.03, 0.015])  # m, m, rad
 LOCALISATION_STEP = np.array([0.004, 0.004, 0.002])  # m, m, rad per tick
 TRIES = 40
@@ -34,10 +33,17 @@ class WalkEnv(PlanarEnv):
     mirror = walk.MIRROR
 
     def __init__(
-        self, num_envs: int = 256, seed: int = 0, *, layout_seed: int = 0, **options
+        self,
+        num_envs: int = 256,
+        seed: int = 0,
+        *,
+        tasks: WalkTasks | None = None,
+        layout_seed: int = 0,
+        **options,
     ) -> None:
-        self.layouts = layouts_of(layout_seed)
-        super().__init__(num_envs, seed, **options)
+        self.tasks = tasks = tasks or WalkTasks()
+        self.layouts = layouts_of(tasks, layout_seed)
+        super().__init__(num_envs, seed, tasks.plant, **options)
         self._which = np.zeros(num_envs, int)  # goal, and by it the layout
         self._bias = np.zeros((num_envs, 3))
         self._wander = np.zeros((num_envs, 3))
@@ -60,19 +66,19 @@ class WalkEnv(PlanarEnv):
         return start
 
     def _draw_start(self, row: int) -> np.ndarray:
-        rng, layouts = self.rng, self.layouts
+        rng, layouts, longest = self.rng, self.layouts, self.tasks.distance[1]
         nobody = np.full((1, 0, 3), AWAY)
         while True:
             which = int(rng.integers(len(layouts.goals)))
             boxes = layouts.boxes[which // layouts.goals_each]
             goal = layouts.goals[which]
             for _ in range(TRIES):
-                at_face = rng.random() < START_AT_FACE
+                at_face = rng.random() < self.tasks.start_at_face
                 if at_face:
-                    pose = pose_before_face(rng, boxes[4:], rng.uniform(0.70, 0.85))
-                    pose[2] += rng.normal(0.0, 0.05)
+                    faces = layouts.faces[which // layouts.goals_each]
+                    pose = faces[rng.integers(len(faces))] + rng.normal(size=3) * AT_FACE_SD
                 else:
-                    away, bearing = rng.uniform(*DISTANCE), rng.uniform(-np.pi, np.pi)
+                    away, bearing = rng.uniform(0.5, longest), rng.uniform(-np.pi, np.pi)
                     pose = np.array(
                         [
                             goal[0] + away * np.cos(bearing),
@@ -80,15 +86,15 @@ class WalkEnv(PlanarEnv):
                             rng.uniform(-np.pi, np.pi),
                         ]
                     )
-                if not (0 < pose[:2]).all() or np.hypot(*(pose - goal)[:2]) > DISTANCE[1]:
+                if not (0 < pose[:2]).all() or np.hypot(*(pose - goal)[:2]) > longest:
                     continue
                 cell = cells_of(pose[:2])
-                if not 0.3 < layouts.distance[which, cell[0], cell[1]] < 25.0:
+                if not 0.3 < layouts.distance[which, cell[0], cell[1]] < DETOUR_MAX:
                     continue
                 clear = footprint_clearance(
                     pose[None], boxes[None], nobody, self.footprint_x, self.radius
                 )[0][0]
-                if clear > (0.04 if at_face else 0.1):
+                if clear > (0.03 if at_face else 0.07):
                     self._which[row], self.boxes[row] = which, boxes
                     return pose
 
@@ -96,18 +102,21 @@ class WalkEnv(PlanarEnv):
         rng, m = self.rng, len(rows)
         self.circles[rows] = AWAY
         self.circles[rows, :, 2] = PERSON_RADIUS
-        present = np.arange(PEOPLE) < rng.integers(0, PEOPLE + 1, m)[:, None]
+        # One more than in a trial, where they are put on the way.
+        most = min(PEOPLE, self.tasks.people[1] + 1) if self.tasks.people[1] else 0
+        present = np.arange(PEOPLE) < rng.integers(0, most + 1, m)[:, None]
         layout = self._which[rows] // self.layouts.goals_each
-        # Around the middle of the way, where they matter.
-        middle = 0.5 * (start[:, None, :2] + self.goal[rows][:, None, :2])
-        place = middle + rng.normal(0.0, 3.0, (m, PEOPLE, 2))
+        # Around the way, where they matter.
+        share = rng.uniform(0.2, 0.9, (m, PEOPLE, 1))
+        place = start[:, None, :2] + share * (self.goal[rows][:, None, :2] - start[:, None, :2])
+        place = place + rng.normal(0.0, 1.5, (m, PEOPLE, 2))
         cell = cells_of(place)
         free = self.layouts.clear[layout[:, None], cell[..., 0], cell[..., 1]] > 0.45
         far = np.hypot(*np.moveaxis(place - start[:, None, :2], -1, 0)) > 1.8
         inside = (place > 0.4).all(-1)
         used = present & free & far & inside
         self.circles[rows, :, :2] = np.where(used[..., None], place, AWAY)
-        self._speed[rows] = rng.uniform(*PERSON_SPEED, (m, PEOPLE))
+        self._speed[rows] = rng.uniform(*self.tasks.person_speed, (m, PEOPLE))
         self._heading[rows] = rng.uniform(-np.pi, np.pi, (m, PEOPLE))
         self._gap[rows] = rng.uniform(*HALT_GAP, (m, PEOPLE))
 
@@ -151,11 +160,10 @@ class WalkEnv(PlanarEnv):
         estimated = np.concatenate([carrot + 0.5 * error, np.zeros((self.num_envs, 1))], axis=1)
         goal = self.goal_in_base()
         carrot_in_base = compose(invert(self.plant.pose), estimated)[:, :2]
-        close = np.hypot(goal[:, 0], goal[:, 1]) < 1.0
-        carrot_in_base = np.where(close[:, None], goal[:, :2], carrot_in_base)
         return walk.observe(
             goal,
             carrot_in_base,
+            self.layouts.left(self._which, self.plant.pose[:, :2]),
             self.measured_velocity,
             self.steering.command,
             self.steering.previous,
@@ -189,7 +197,7 @@ class WalkEnv(PlanarEnv):
             "near": 0.02 * near,
             "calm": -0.03 * near * speed,
             "sideways": -far
-            * (0.02 * np.abs(command[:, 1]) + 0.01 * np.maximum(-command[:, 0], 0)),
+            * (0.02 * np.abs(command[:, 1]) + 0.06 * np.maximum(-command[:, 0], 0)),
             "distance": -0.06 * np.clip(1 - clearance / 0.2, 0, 1),
             "people": -0.12 * np.clip(1 - near_people / 0.6, 0, 1),
         }

@@ -1,18 +1,25 @@
-"""Floor plans for walk: rows of shelves, boxes, goals, and the planner's routes to every goal."""
+"""Floor plans for walk, as the trials draw them: sites, things that stand about, goals, routes."""
 
 from functools import lru_cache
 
 import numpy as np
 
+from hrl_core.site import Site
 from hrl_skills.planner import routes_to
 from hrl_training.envs.planar_plant import AWAY_BOX
+from hrl_training.evaluation.tasks import Draw, WalkTasks
+from hrl_training.sites import aisle_site
 
-CELL = 0.2  # m, as the planner's
-SIZE_MAX = (16.0, 12.0)  # m
-BOXES = 22
-LAYOUTS, GOALS = 48, 8
-STAGING = (1.1, 1.8)  # m, of a goal in front of a face
-DETOUR_MAX = 25.0  # m of cost, of the way to a goal
+CELL = 0.15  # m
+SIZE_MAX = (18.0, 12.0)  # m
+BOXES = 24
+LAYOUTS, GOALS = 60, 6
+OBSTACLES = 2.0  # times the obstacles of a trial, since a trial puts them on the way
+OBSTACLE_TRIES = 8  # for each
+OBSTACLE_ROOM = 0.02  # m, between what stands about and what is built
+STAGING_SHARE = 0.6  # of the goals; the others are anywhere
+GOAL_CENTRE = 0.38  # m, free round a goal
+DETOUR_MAX = 40.0  # m of cost, of the way to a goal
 
 
 def cells_of(points: np.ndarray) -> np.ndarray:
@@ -32,63 +39,82 @@ def distance_to_boxes(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return np.hypot(dx, dy).min(-1)
 
 
-def pose_before_face(rng: np.random.Generator, boxes: np.ndarray, distance: float) -> np.ndarray:
-    """Pose (3,) that looks at a side of one of the boxes (b, 4) from a distance [m]."""
-    x0, y0, x1, y1 = boxes[rng.integers(len(boxes))]
-    along, side = rng.uniform(0.2, 0.8), rng.integers(4)
-    x, y = x0 + along * (x1 - x0), y0 + along * (y1 - y0)
-    poses = (
-        (x0 - distance, y, 0.0),
-        (x1 + distance, y, np.pi),
-        (x, y0 - distance, np.pi / 2),
-        (x, y1 + distance, -np.pi / 2),
-    )
-    return np.array(poses[side])
+def _rows(site: Site) -> list[np.ndarray]:
+    """Racks and stations as boxes x0, y0, x1, y1 m; racks that touch become one box."""
+    boxes: list[np.ndarray] = []
+    for place in (*site.shelves, *site.stations):
+        x, y, yaw = place.pose
+        out = np.round([np.cos(yaw), np.sin(yaw)])
+        corners = np.array([x, y]) + np.array(
+            [a * np.array([-out[1], out[0]]) for a in (-0.5 * place.width, 0.5 * place.width)]
+            + [-place.depth * out]
+        )
+        low, high = corners.min(0), corners.max(0)
+        for k, box in enumerate(boxes):
+            beside = abs(box[1] - low[1]) < 0.1 and abs(box[3] - high[1]) < 0.1
+            if beside and low[0] < box[2] + 0.05 and high[0] > box[0] - 0.05:
+                boxes[k] = np.array([min(box[0], low[0]), low[1], max(box[2], high[0]), high[1]])
+                break
+        else:
+            boxes.append(np.array([*low, *high]))
+    return boxes
 
 
-def _boxes(rng: np.random.Generator) -> np.ndarray:
-    """A closed floor plan (BOXES, 4): walls, rows of shelves with gaps, things that stand about."""
-    width, height = rng.uniform(8, SIZE_MAX[0]), rng.uniform(6, SIZE_MAX[1])
+def _plan(site: Site, tasks: WalkTasks, rng: np.random.Generator) -> np.ndarray:
+    """A closed floor plan (BOXES, 4): walls, racks, stations, things that stand about."""
+    width, height = site.size
     boxes = [
-        (-0.2, -0.2, 0.0, height + 0.2),
-        (width, -0.2, width + 0.2, height + 0.2),
-        (-0.2, -0.2, width + 0.2, 0.0),
-        (-0.2, height, width + 0.2, height + 0.2),
+        np.array([-0.2, -0.2, 0.0, height + 0.2]),
+        np.array([width, -0.2, width + 0.2, height + 0.2]),
+        np.array([-0.2, -0.2, width + 0.2, 0.0]),
+        np.array([-0.2, height, width + 0.2, height + 0.2]),
+        *_rows(site),
     ]
-    rows = int(rng.integers(1, max(2, int(height / 3))))
-    for y in np.linspace(0, height, rows + 2)[1:-1] + rng.uniform(-0.4, 0.4, rows):
-        x, half = rng.uniform(0.0, 2.6), rng.uniform(0.2, 0.35)
-        while x < width - 2.6:
-            length = min(rng.uniform(1.5, 4.5), width - 1.6 - x)
-            boxes.append((x, y - half, x + length, y + half))
-            x += length + rng.uniform(1.4, 2.6)
-    for _ in range(rng.integers(2, 7)):
-        x, y = rng.uniform(0.5, width - 0.5), rng.uniform(0.5, height - 0.5)
-        half_x, half_y = rng.uniform(0.15, 0.35, 2)
-        boxes.append((x - half_x, y - half_y, x + half_x, y + half_y))
+    wanted = rng.integers(tasks.obstacles[0], int(OBSTACLES * tasks.obstacles[1]) + 1)
+    for _ in range(OBSTACLE_TRIES * wanted):
+        half = 0.5 * rng.uniform(*tasks.obstacle_width, 2)
+        centre = rng.uniform((0, 0), site.size)
+        box = np.array([*(centre - half), *(centre + half)])
+        corners = np.array([box[[0, 1]], box[[0, 3]], box[[2, 1]], box[[2, 3]], centre])
+        if distance_to_boxes(corners, np.array(boxes)).min() < OBSTACLE_ROOM or not wanted:
+            continue
+        boxes.append(box)
+        wanted -= 1
     result = np.tile(AWAY_BOX, (BOXES, 1))
     result[: len(boxes)] = np.array(boxes)[:BOXES]
     return result
 
 
 class Layouts:
-    """`layouts` floor plans with `goals` each; arrays per goal have layouts * goals rows."""
+    """`layouts` floor plans with `goals` each; arrays per goal have layouts * goals rows.
 
-    def __init__(self, layouts: int = LAYOUTS, goals: int = GOALS, seed: int = 0) -> None:
-        rng = np.random.default_rng([seed, 7])
+    `faces`: for every layout the poses (k, 3) before its bins and stations where a skill ends.
+    """
+
+    def __init__(
+        self, tasks: WalkTasks, layouts: int = LAYOUTS, goals: int = GOALS, seed: int = 0
+    ) -> None:
         self.goals_each = goals
         shape = grid_shape()
         centres = (np.stack(list(np.indices(shape)), -1) + 0.5) * CELL
-        boxes, goal_list, routes = [], [], []
+        boxes, goal_list, routes, clears = [], [], [], []
+        self.faces: list[np.ndarray] = []
+        draws = 0
         while len(boxes) < layouts:
-            plan = _boxes(rng)
+            draw = Draw(seed, 1000 + draws)
+            draws += 1
+            site = aisle_site(tasks, draw)
+            plan = _plan(site, tasks, draw.rng)
             clear = distance_to_boxes(centres, plan)
             # Outside the walls nothing is free.
             clear[(centres > plan[[1, 3], [0, 1]]).any(-1)] = 0.0
-            found = self._goals(rng, plan, clear, goals)
+            found = self._goals(draw.rng, site, clear, goals)
             if found is None:
                 continue
+            names = [*site.bins, *(station.name for station in site.stations)]
+            self.faces.append(np.array([site.pose_in_front(n, site.standoff) for n in names]))
             boxes.append(plan)
+            clears.append(clear)
             for goal in found:
                 cell = cells_of(goal[:2])
                 goal_list.append(goal)
@@ -97,24 +123,24 @@ class Layouts:
         self.goals = np.stack(goal_list)
         self.distance = np.stack([route.distance for route in routes]).astype(np.float32)
         self.onward = np.stack([route.onward for route in routes]).astype(np.int32)
-        self.clear = np.stack([distance_to_boxes(centres, plan) for plan in boxes])
+        self.clear = np.stack(clears).astype(np.float32)
 
     @staticmethod
     def _goals(
-        rng: np.random.Generator, plan: np.ndarray, clear: np.ndarray, count: int
+        rng: np.random.Generator, site: Site, clear: np.ndarray, count: int
     ) -> list[np.ndarray] | None:
-        """Goals with room for the robot; half of them look at a face, as staging poses do."""
-        real = plan[plan[:, 0] < 50]
+        """Goals with room for the robot; most of them look at a face, as staging poses do."""
+        names = [*site.bins, *(station.name for station in site.stations)]
         goals: list[np.ndarray] = []
         for _ in range(400):
-            if rng.random() < 0.5:
-                goal = pose_before_face(rng, real, rng.uniform(*STAGING))
+            if rng.random() < STAGING_SHARE:
+                goal = site.pose_in_front(str(rng.choice(names)), site.staging)
             else:
-                goal = np.array([*rng.uniform(0.5, SIZE_MAX, 2), rng.uniform(-np.pi, np.pi)])
-            if not ((goal[:2] > 0.5) & (goal[:2] < SIZE_MAX)).all():
-                continue
-            cell = cells_of(goal[:2])
-            if clear[cell[0], cell[1]] > 0.8:
+                yaw = rng.choice([0.0, np.pi, rng.uniform(-np.pi, np.pi)])
+                goal = np.array([*rng.uniform((0, 0), site.size), yaw])
+            heading = np.array([np.cos(goal[2]), np.sin(goal[2])])
+            cells = cells_of(goal[:2] + np.array([[-0.38], [0.0], [0.38]]) * heading)
+            if clear[cells[:, 0], cells[:, 1]].min() > GOAL_CENTRE:
                 goals.append(goal)
             if len(goals) == count:
                 return goals
@@ -148,7 +174,11 @@ class Layouts:
         return (np.stack([flat // columns, flat % columns], -1) + 0.5) * CELL
 
 
+def layouts_of(tasks: WalkTasks, seed: int) -> Layouts:
+    """The layouts of a task file and a seed, made once per process."""
+    return _layouts_of(tasks.model_dump_json(), seed)
+
+
 @lru_cache(maxsize=4)
-def layouts_of(seed: int) -> Layouts:
-    """The layouts of a seed, made once per process."""
-    return Layouts(seed=seed)
+def _layouts_of(tasks: str, seed: int) -> Layouts:
+    return Layouts(WalkTasks.model_validate_json(tasks), seed=seed)
