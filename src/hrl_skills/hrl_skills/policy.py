@@ -14,22 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hrl_skills.card import (  # noqa: F401
+from hrl_skills.card import (
     POLICIES,
     ActionField,
-    ActionPart,
     Card,
-    Comparison,
     Field,
-    Figure,
-    ObservationPart,
     PolicyError,
-    Training,
-    add_training_seed,
-    hash_of,
     load_card,
     read_bytes,
-    save_card,
 )
 from hrl_skills.network import Network
 from hrl_skills.runtime import make_runtime
