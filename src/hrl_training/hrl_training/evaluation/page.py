@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from hrl_training.evaluation.plots import by_policy
-from hrl_training.evaluation.table import comparison_rows, figure_rows, senses
+from hrl_training.evaluation.table import (
+    COMPARISON_HEAD,
+    MEASURE_HEAD,
+    comparison_rows,
+    figure_rows,
+    measure_rows,
+    senses,
+)
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2em auto;
@@ -51,10 +59,15 @@ def write_page(
         ),
         "</div>",
     ]
+    for policy, (figures, _) in by_policy(result).items():
+        if measures := measure_rows(figures):
+            parts += [f"<h2>Measured in the trials, {escape(policy)}</h2>"]
+            parts += [_table(("measure", *MEASURE_HEAD), measures)]
     if "comparison" in summary:
-        head = ["trials", "learned", "script", "difference", "time, learned / script"]
         parts += ["<h2>Learned against script, on the same seeds</h2>"]
-        parts += [_table(head, comparison_rows(summary["comparison"]))]
+        parts += [_table(COMPARISON_HEAD, comparison_rows(summary["comparison"]))]
+        parts += ["<p><small>Difference: learned minus script. Time ratio: learned over script, "]
+        parts += ["medians of the seeds on which both succeeded. 95 % intervals.</small></p>"]
     if "hard" in summary:
         signs = {1: "high", -1: "low"}
         factors = [f"{signs[s]} {escape(name)}" for name, s in summary["hard"]["factors"].items()]
@@ -101,8 +114,8 @@ def _failures(policy: str, rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _table(head: list[str], rows: list[tuple[str, ...]]) -> str:
-    def line(tag: str, cells: list[str] | tuple[str, ...]) -> str:
+def _table(head: Sequence[str], rows: list[tuple[str, ...]]) -> str:
+    def line(tag: str, cells: Sequence[str]) -> str:
         inner = "".join(
             f"<{tag} class='{'name' if k == 0 else ''}'>{escape(cell)}</{tag}>"
             for k, cell in enumerate(cells)

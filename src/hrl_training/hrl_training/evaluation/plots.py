@@ -110,9 +110,10 @@ def _draw_bins(axis: Axes, bins: list[dict[str, Any]], policy: str, shift: float
     filled = [each for each in bins if each["trials"]]
     rates = 100 * np.array([each["success_rate"] for each in filled])
     low, high = 100 * np.array([each["interval"] for each in filled]).T
-    if "value" in bins[0]:
+    if all(each.get("low") == each.get("high") for each in filled):  # a few values, or names
+        names = [each["value"] if "value" in each else f"{each['low']:g}" for each in filled]
         places = np.arange(len(filled)) + 0.12 * shift
-        axis.set_xticks(range(len(filled)), [str(each["value"]) for each in filled])
+        axis.set_xticks(range(len(filled)), names)
         axis.set_xlim(-0.6, len(filled) - 0.4)
         line = "none"
     else:

@@ -19,7 +19,8 @@ from hrl_training.statistics import (
 )
 
 FORCE_LIMIT = 60.0  # N, on a shelf
-RANGE_BINS = 6
+RANGE_BINS = 6  # at most
+BIN_TRIALS = 10  # in a bin, at least
 SQUARE = "_square"  # measures of this ending are mean squares: their root mean square is reported
 WEIGHT = "windows"  # how many values such a mean is of
 
@@ -101,11 +102,12 @@ def _numeric_bins(rows: list[Row], name: str) -> list[dict[str, Any]]:
     """Bins that hold about the same number of trials, or one for each of a few values."""
     values = np.array([row.factors[name] for row in rows], float)
     distinct = np.unique(values)
-    if len(distinct) <= RANGE_BINS:
+    if len(distinct) <= RANGE_BINS and len(distinct) < len(values):
         edges = [(value, value) for value in distinct]
         indices = np.searchsorted(distinct, values)
     else:
-        cuts = np.unique(np.quantile(values, np.linspace(0, 1, RANGE_BINS + 1)))
+        bins = min(RANGE_BINS, max(1, len(rows) // BIN_TRIALS))
+        cuts = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
         edges = list(zip(cuts[:-1], cuts[1:], strict=True))
         indices = np.clip(np.searchsorted(cuts, values, side="right") - 1, 0, len(edges) - 1)
     return [

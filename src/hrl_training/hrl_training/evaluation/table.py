@@ -10,6 +10,8 @@ from rich.table import Table
 from hrl_training.evaluation.summary import FORCE_LIMIT, Summary
 
 MOST_FAILURES = 30  # lines
+COMPARISON_HEAD = ("trials", "learned", "script", "difference", "time ratio")
+MEASURE_HEAD = ("mean", "median", "95 %", "largest")
 # The first part found in the name of a measure tells its unit.
 UNITS = {
     "yaw": "rad",
@@ -39,6 +41,8 @@ def show(result: dict[str, Any], console: Console) -> None:
     for name, value, interval in figure_rows(summary):
         table.add_row(name, value, interval)
     console.print(table)
+    if measures := measure_rows(summary):
+        console.print(_right_aligned(None, ("measure", *MEASURE_HEAD), measures))
     if "comparison" in summary:
         _show_comparison(summary["comparison"], console)
     for metric, figure in summary.get("experiments", {}).items():
@@ -64,15 +68,21 @@ def figure_rows(summary: Summary) -> list[tuple[str, str, str]]:
     rows.append(("time, median / 95 %, s", f"{median:.2f} / {p95:.2f}", ""))
     for name, measure in summary["measures"].items():
         if "rms" in measure:
-            rows.append((f"{named(name)}, RMS", f"{measure['rms']:.4f}", ""))
-        else:
-            value = " / ".join(f"{measure[key]:.3g}" for key in ("mean", "median", "p95"))
-            rows.append((f"{named(name)}, mean / median / 95 %", value, ""))
+            rows.append((f"error of {named(name)}, RMS", f"{measure['rms']:.4f}", ""))
     if "force_over_60_n" in summary:
         rows.append((f"trials above {FORCE_LIMIT:.0f} N", str(summary["force_over_60_n"]), ""))
     if "ece" in summary:
         rows.append(("calibration error of the chances", f"{summary['ece']:.3f}", ""))
     return rows
+
+
+def measure_rows(summary: Summary) -> list[tuple[str, ...]]:
+    """Cells of what was measured in the trials: name, then MEASURE_HEAD."""
+    return [
+        (named(name), *(f"{measure[key]:.3g}" for key in ("mean", "median", "p95", "max")))
+        for name, measure in summary["measures"].items()
+        if "median" in measure
+    ]
 
 
 def senses(summary: Summary) -> str:
@@ -83,17 +93,17 @@ def senses(summary: Summary) -> str:
 
 
 def _show_comparison(comparison: dict[str, Any], console: Console) -> None:
-    table = Table(
-        title="learned against script, on the same seeds",
-        title_justify="left",
-        box=None,
-        header_style="bold",
-    )
-    for column in ("trials", "learned", "script", "difference", "time, learned / script"):
-        table.add_column(column, justify="right" if column != "trials" else "left")
-    for row in comparison_rows(comparison):
+    title = "learned against script, on the same seeds"
+    console.print(_right_aligned(title, COMPARISON_HEAD, comparison_rows(comparison)))
+
+
+def _right_aligned(title: str | None, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    for k, column in enumerate(head):
+        table.add_column(column, justify="right" if k else "left")
+    for row in rows:
         table.add_row(*row)
-    console.print(table)
+    return table
 
 
 def comparison_rows(comparison: dict[str, Any]) -> list[tuple[str, ...]]:

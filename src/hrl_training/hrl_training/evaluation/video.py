@@ -10,6 +10,7 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 
+from hrl_sim_bridge.plant import Plant
 from hrl_training.evaluation.journal import to_json
 from hrl_training.evaluation.tasks import Tasks
 from hrl_training.evaluation.trial import Options, Row, make_trials
@@ -34,7 +35,8 @@ class Filming:
         label = row.label.replace(" ", "_")
         path = self._folder / f"{self._policy}_seed_{row.seed}_{label}.mp4"
         title = f"{self._skill}, {self._policy}, seed {row.seed}: {row.label}"
-        film = _Film(path, title, row.detail)
+        touched = f"; touched {', '.join(row.touched)}" if row.touched else ""
+        film = _Film(path, title, row.detail + touched)
         try:
             again = self._trials.run(row.seed, film.add)
         finally:
@@ -54,7 +56,7 @@ class _Film:
 
     def add(self, thing: Any) -> None:
         """Take a picture of what has `overview()`: the plant, or the gait's rig."""
-        picture = thing.overview()
+        picture = _picture(thing)
         frame = np.concatenate([picture, self._caption(picture.shape[1])])
         if self._writer is None:
             height, width = frame.shape[:2]
@@ -88,6 +90,22 @@ class _Film:
         for k, line in enumerate(self._lines):
             _write(caption, line, (10, 48 + 20 * k), 0.42, GREY)
         return caption
+
+
+def _picture(thing: Any) -> np.ndarray:
+    """The view from outside (h, w, 3), and beside it what the plant's first two cameras see."""
+    outside = thing.overview()
+    if not isinstance(thing, Plant):
+        return outside
+    size = (outside.shape[1] // 2, outside.shape[0] // 2)
+    column = np.full((outside.shape[0], size[0], 3), INK, np.uint8)
+    for k, name in enumerate([*thing.robot.cameras][:2]):
+        frame = thing.image(name)
+        place = column[k * size[1] : (k + 1) * size[1]]
+        if frame is not None:
+            place[:] = cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
+        _write(place, name.replace("_", " "), (8, 18), 0.45, RED)
+    return np.concatenate([outside, column], axis=1)
 
 
 def _write(
