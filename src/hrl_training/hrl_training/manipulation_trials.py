@@ -44,9 +44,10 @@ WALK = (np.array([-0.3, 0.0, 0.0]), np.array([0.2, 0.0, 0.6]))  # m/s, m/s, rad/
 WALK_TICKS = 15  # of each of them
 FORCE_LIMIT = 60.0  # N, on shelf, station and walls
 SHIFT_LIMIT = 0.03  # m, that a neighbour may be moved
+LOWERED_LIMIT = 0.1  # m; an item that ends lower by more fell down
 DRAWS = 20  # of a task of place at most
 PLANT_STREAM, TASK_STREAM = 14, 100  # of random numbers
-TIPPED_INSTEAD = ("not grasped", "not reached", "timed out")  # of an item that lies at the end
+MISSED = ("not found", "not reached", "not grasped", "timed out")  # unless the item fell over
 CODES = {
     Code.ITEM_NOT_FOUND: "not found",
     Code.SURFACE_NOT_FOUND: "not found",
@@ -187,6 +188,7 @@ class ManipulationTrials:
         shifts = [truth.items[n][:3, 3] - begin.items[n][:3, 3] for n in task.others]
         upright = min((float(truth.items[n][2, 2]) for n in task.others), default=1.0)
         measures |= {
+            "lowered": float(begin.items[ITEM][2, 3] - truth.items[ITEM][2, 3]),
             "force": max(touches.values(), default=0.0),
             "neighbour_shift": max((float(np.linalg.norm(step)) for step in shifts), default=0.0),
         }
@@ -218,7 +220,8 @@ def label_of(
 ) -> str:
     """The label of a trial. others_upright: the smallest cosine of the neighbours' tilts.
 
-    measures: `upright` (that of the item), `force` N, `neighbour_shift` m.
+    measures: `upright` (that of the item), how far it was `lowered` m, `force` N,
+    `neighbour_shift` m.
     """
     if fallen:
         return "fell"
@@ -226,8 +229,9 @@ def label_of(
         return "false failure" if achieved else "false success"
     if not achieved:
         label = CODES.get(outcome.code, "not reached")
-        lying = measures["upright"] < UPRIGHT_LIMIT
-        return "tipped" if lying and label in TIPPED_INSTEAD else label
+        if label in MISSED and measures["lowered"] > LOWERED_LIMIT:
+            return "dropped"
+        return "tipped" if label in MISSED and measures["upright"] < UPRIGHT_LIMIT else label
     if not kept:
         return "dropped"
     if others_upright < UPRIGHT_LIMIT:

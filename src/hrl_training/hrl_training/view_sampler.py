@@ -82,7 +82,7 @@ class ViewSampler:
             self._pose(compose(in_front, np.array(aside)), arm)
             item = self._world.site.items[name]
             map_from_item = self._items[name]
-            size = self._world.site.item_marker_size
+            size = self._world.site.markers[item.marker].size
             patches = [map_from_item @ patch(item) for patch in (front_patch, top_patch)]
             if any(self._sees(camera, patch, size, band) for patch in patches):
                 yield self._take(camera, name, map_from_item)

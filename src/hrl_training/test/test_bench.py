@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+
+from hrl_core.robot import load_robot
+from hrl_sim_bridge.faults import Fault, FaultKind
+from hrl_training.evaluation.bench import STILL, Bench
+from hrl_training.evaluation.tasks import Draw, load_tasks
+from hrl_training.manipulation_tasks import ITEM, draw_grasp
+
+
+@pytest.fixture
+def make_bench():
+    """Make benches with an item in a low, open bin; they are closed when the test ends."""
+    made = []
+
+    def make(faults: tuple[Fault, ...] = (), **options) -> Bench:
+        tasks = load_tasks("grasp")
+        low = tasks.bin.model_copy(update={"board_height": (0.4, 0.4), "cluttered": 0.0})
+        task = draw_grasp(tasks.model_copy(update={"bin": low}), Draw(1), 1)
+        trial = replace(task.trial, faults=faults)
+        made.append(Bench(task.world, trial, load_robot(), **options))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.close()
+
+
+def test_true_eyes_lose_sight_of_a_covered_marker_and_keep_its_last_place(make_bench):
+    covered = Fault(FaultKind.MARKER_OCCLUDED, ITEM, 0.35, 0.5)
+    bench = make_bench((covered,), vision=False)
+    place = bench.plant.trial.order.from_bin
+    ages = {}
+    for _ in range(12):
+        sensed = bench.tick(STILL)
+        ages[round(sensed.stamp, 1)] = sensed.stamp - sensed.detections[ITEM].stamp
+        assert sensed.detections[place].stamp == sensed.stamp
+    assert ages[0.3] == 0.0
+    assert ages[0.7] == pytest.approx(0.4)
+    assert ages[1.0] == 0.0
+
+
+@pytest.mark.slow
+def test_pictures_come_as_late_as_they_are_told_to_with_the_time_they_were_taken(make_bench):
+    for latency in (0.0, 0.2):
+        bench = make_bench(latency=latency)
+        place = bench.plant.trial.order.from_bin
+        ages = []
+        for _ in range(12):
+            sensed = bench.tick(STILL)
+            if place in sensed.detections:
+                ages.append(sensed.stamp - sensed.detections[place].stamp)
+        # A picture every second tick: half of the ticks have none of their own.
+        assert min(ages) == pytest.approx(latency)
+        assert max(ages) == pytest.approx(latency + 0.1)
+
+
+@pytest.mark.slow
+def test_a_covered_marker_is_not_seen_by_the_cameras(make_bench):
+    bench = make_bench((Fault(FaultKind.MARKER_OCCLUDED, ITEM),))
+    bench.hold(STILL, 6)
+    assert bench.plant.trial.order.from_bin in bench.sensed.detections
+    assert ITEM not in bench.sensed.detections
