@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
 
-from hrl_core.config import ConfigError, find_config
-from hrl_skills.card import POLICIES
+from hrl_core.config import ConfigError
+from hrl_skills.library import policy_folder
 from hrl_training.evaluation.card_figures import put_into_card
 from hrl_training.evaluation.journal import Journal, to_json
 from hrl_training.evaluation.page import write_page
@@ -29,7 +29,7 @@ from hrl_training.evaluation.parallel import run_parallel
 from hrl_training.evaluation.plots import draw_plots
 from hrl_training.evaluation.summary import compare, summarise
 from hrl_training.evaluation.table import show
-from hrl_training.evaluation.tasks import TASKS, GaitTasks, Tasks, load_tasks
+from hrl_training.evaluation.tasks import GaitTasks, Tasks, load_tasks, skills_with_tasks, task_file
 from hrl_training.evaluation.trial import Options, Policy, Row, make_trials
 from hrl_training.evaluation.video import Filming
 
@@ -43,7 +43,7 @@ class Evaluation:
     def __init__(self, options: argparse.Namespace, console: Console) -> None:
         self.options, self.console = options, console
         self.skill: str = options.skill
-        self.tasks_file = find_config("tasks", str(options.tasks or self.skill))
+        self.tasks_file = task_file(self.skill, options.tasks)
         self.tasks: Tasks = load_tasks(self.skill, self.tasks_file)
         self.out: Path = options.out or Path("out", "evaluate", self.skill)
         self.seeds = range(options.seed, options.seed + options.trials)
@@ -184,7 +184,7 @@ class Evaluation:
 
 
 def _weights_hash(skill: str, folder: Path | None) -> str | None:
-    path = (folder or POLICIES / skill) / "weights.pt"
+    path = (folder or policy_folder(skill)) / "weights.pt"
     if not path.is_file():
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -211,7 +211,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("skill", choices=sorted(TASKS))
+    parser.add_argument("skill", choices=skills_with_tasks())
     parser.add_argument("--tasks", metavar="FILE", help="task file (default config/tasks/SKILL)")
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0, help="of the first trial")
@@ -246,9 +246,9 @@ def main(arguments: list[str] | None = None) -> int:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(to_json(result, indent=1) + "\n", encoding="utf-8")
     if evaluation.interrupted:
-        console.print(f"interrupted; go on with: {command_line(options)} --resume")
+        console.print("interrupted; the same command with --resume goes on")
     elif options.card:
-        folder = options.weights or POLICIES / options.skill
+        folder = options.weights or policy_folder(options.skill)
         # The card lies beside the weights that it is about.
         put_into_card(folder, result["summary"], command_line(options, weights=False))
         console.print(f"figures put into {folder / 'card.yaml'}", soft_wrap=True)

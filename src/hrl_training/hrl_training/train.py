@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrl_core.config import ConfigError
-from hrl_skills.card import POLICIES, hash_of
+from hrl_skills.card import hash_of
+from hrl_skills.library import policy_folder
+from hrl_training import foreign
 from hrl_training.training_run import DEVICES, TrainingInterrupted, TrainingRun
 
 # Each function takes a TrainingRun and leaves weights.pt and card.yaml in its folder.
@@ -37,12 +39,12 @@ def train(
     device: str = "auto",
 ) -> Path:
     """Train a skill; returns the folder with its weights and card."""
-    if skill not in SKILLS:
-        raise ConfigError(f"unknown skill {skill!r}; known: {sorted(SKILLS)}")
+    if skill not in trainable():
+        raise ConfigError(f"unknown skill {skill!r}; known: {trainable()}")
     if minutes <= 0 or (steps is not None and steps <= 0):
         raise ConfigError(f"minutes {minutes} and steps {steps} must be above zero")
     if init == Path("shipped"):
-        init = POLICIES / skill
+        init = policy_folder(skill)
     run = TrainingRun(
         skill=skill,
         seed=seed or 0,
@@ -61,14 +63,22 @@ def train(
         run = replace(run, init_sha256=hash_of(init / "weights.pt"))
     run.load_tasks()
     run.torch_device()
-    module, function = SKILLS[skill].split(":")
-    getattr(importlib.import_module(module), function)(run)
+    if skill in SKILLS:
+        module, function = SKILLS[skill].split(":")
+        getattr(importlib.import_module(module), function)(run)
+    else:
+        foreign.load(foreign.TRAINING, skill)(run)
     return run.out
+
+
+def trainable() -> list[str]:
+    """What can be trained: the gait and our skills, and those of other packages."""
+    return sorted({*SKILLS, *foreign.names(foreign.TRAINING)})
 
 
 def install(skill: str, folder: Path) -> Path:
     """Make the policy in `folder` the shipped one; returns where it lies now."""
-    shipped = POLICIES / skill
+    shipped = policy_folder(skill)
     shipped.mkdir(parents=True, exist_ok=True)
     for name in ("weights.pt", "card.yaml"):
         shutil.copyfile(folder / name, shipped / name)
@@ -77,7 +87,7 @@ def install(skill: str, folder: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="./hrl train", description=__doc__)
-    parser.add_argument("skill", choices=sorted(SKILLS))
+    parser.add_argument("skill", choices=trainable())
     parser.add_argument("--seed", type=int, help="default 0")
     parser.add_argument("--tasks", type=Path, help="task file (default config/tasks/SKILL.yaml)")
     parser.add_argument(

@@ -15,9 +15,8 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from hrl_core.config import ConfigError, find_config
+from hrl_core.config import ConfigError
 from hrl_skills.card import (
-    POLICIES,
     ActionField,
     ActionPart,
     Card,
@@ -27,9 +26,9 @@ from hrl_skills.card import (
     hash_of,
     save_card,
 )
-from hrl_skills.library import load_policy_of
+from hrl_skills.library import load_policy_of, policy_folder
 from hrl_skills.policy import save_weights
-from hrl_training.evaluation.tasks import Tasks, load_tasks
+from hrl_training.evaluation.tasks import Tasks, load_tasks, task_file
 from hrl_training.ppo import PPO, PPOConfig, VectorEnv, continuation
 
 CHECKPOINT_EVERY = 20  # updates
@@ -64,7 +63,7 @@ class TrainingRun:
         if self.tasks is not None:
             words += ["--tasks", str(self.tasks)]
         if self.init is not None:
-            shipped = self.init == POLICIES / self.skill
+            shipped = self.init == policy_folder(self.skill)
             words += ["--init", "shipped" if shipped else str(self.init)]
         if math.isfinite(self.minutes):
             words += ["--minutes", f"{self.minutes:g}"]
@@ -75,7 +74,7 @@ class TrainingRun:
     @property
     def task_file(self) -> Path:
         """The file of ranges that the environments draw from; raises ConfigError."""
-        return find_config("tasks", str(self.tasks or self.skill))
+        return task_file(self.skill, self.tasks)
 
     def load_tasks(self) -> Tasks:
         """The ranges to draw from; raises ConfigError with place and value."""

@@ -178,7 +178,7 @@ def test_the_command_says_how_to_go_on_after_an_interruption(tmp_path):
 
 
 def test_install_copies_weights_and_card(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "POLICIES", tmp_path)
+    monkeypatch.setattr(training, "policy_folder", lambda skill: tmp_path / skill)
     shipped = training.install("gait", trained)
     assert shipped == tmp_path / "gait"
     card = yaml.safe_load((shipped / "card.yaml").read_text())

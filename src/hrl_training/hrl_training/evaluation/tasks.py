@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from hrl_core.config import Config, ConfigError, find_config, load_yaml
+from hrl_training import foreign
 
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
@@ -175,11 +176,25 @@ TASKS: dict[str, type[Tasks]] = {
 }
 
 
+def skills_with_tasks() -> list[str]:
+    """Skills that can be evaluated: the gait and ours, and those of other packages."""
+    return sorted({*TASKS, *foreign.names(foreign.TRIALS)})
+
+
+def task_file(skill: str, name: str | Path | None = None) -> Path:
+    """config/tasks/<skill>.yaml, or the file that is given; raises ConfigError."""
+    if skill not in skills_with_tasks():
+        raise ConfigError(f"unknown skill {skill!r}; known: {skills_with_tasks()}")
+    if name is None and skill not in TASKS:
+        return foreign.default_tasks(skill)
+    return find_config("tasks", str(name or skill))
+
+
 def load_tasks(skill: str, name: str | Path | None = None) -> Tasks:
-    """The ranges of config/tasks/<skill>.yaml or of the file given; raises ConfigError."""
-    if skill not in TASKS:
-        raise ConfigError(f"unknown skill {skill!r}; known: {sorted(TASKS)}")
-    return load_yaml(find_config("tasks", str(name or skill)), TASKS[skill])
+    """The ranges of a task file; raises ConfigError with the place and what is allowed."""
+    path = task_file(skill, name)
+    model = TASKS.get(skill) or foreign.load(foreign.TRIALS, skill).tasks_model
+    return load_yaml(path, model)
 
 
 class Draw:

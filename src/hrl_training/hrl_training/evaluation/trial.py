@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from hrl_training import foreign
+
 LABELS = (
     "ok",
     "not found",
@@ -79,6 +81,8 @@ def make_trials(skill: str, tasks: Any, options: Options) -> Trials:
         from hrl_training.navigation_trials import NavigationTrials
 
         return NavigationTrials(skill, tasks, options)
-    from hrl_training.manipulation_trials import ManipulationTrials
+    if skill in ("grasp", "place"):
+        from hrl_training.manipulation_trials import ManipulationTrials
 
-    return ManipulationTrials(skill, tasks, options)
+        return ManipulationTrials(skill, tasks, options)
+    return foreign.load(foreign.TRIALS, skill)(tasks, options)
