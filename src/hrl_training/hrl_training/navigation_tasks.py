@@ -153,6 +153,7 @@ def draw_approach(tasks: ApproachTasks, draw: Draw, robot: Robot) -> NavigationT
         distance = draw.uniform("distance", tasks.distance)
         bearing = draw.uniform("bearing", tasks.bearing)
         turn = draw.uniform("turn", tasks.turn)
+        draw.factors |= {"aslant": round(abs(bearing), 5), "turned": round(abs(turn), 5)}
         place = compose(
             goal, np.array([-distance * np.cos(bearing), distance * np.sin(bearing), 0.0])
         )[:2]
