@@ -19,6 +19,7 @@ from hrl_sim_bridge.trial import Order, Trial
 from hrl_sim_bridge.world import StartRange, TrialRanges, World
 from hrl_skills import approach, walk
 from hrl_skills.approach import Approach
+from hrl_skills.chances import load_chances
 from hrl_skills.library import load_policy_of
 from hrl_skills.skill import Command, Skill
 from hrl_skills.walk import Walk
@@ -59,6 +60,8 @@ class NavigationTrials:
             if options.policy == "script"
             else load_policy_of(skill, options.folder)
         )
+        learned = options.policy == "learned"
+        self._chances = load_chances(skill, options.folder) if learned else None
         limits = walk if skill == "walk" else approach
         self._tolerances = limits.POSITION_TOLERANCE, limits.YAW_TOLERANCE
 
@@ -83,7 +86,7 @@ class NavigationTrials:
             watch=watch,
         )
         try:
-            run = bench.run(self._make_skill(task.site), task.goal)
+            run = bench.run(self._make_skill(task.site), task.goal, self._chances)
             return self._row(seed, draw, task, bench, run)
         finally:
             bench.close()
