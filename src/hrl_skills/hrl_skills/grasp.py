@@ -23,15 +23,18 @@ from hrl_skills.manipulation import (
     HAND_FIELDS,
     Hand,
     ItemEstimate,
+    Surroundings,
     closing_width,
     grasp_point,
     hand_observation,
+    room_beside,
     to_yaw_frame,
     yaw_to_jaws,
 )
 from hrl_skills.manipulator import KEPT_EFFORT, KEPT_OPENING, ManipulationPolicy, Manipulator
 from hrl_skills.policy import Field, load_policy
 from hrl_skills.skill import Command, Contract, GoalRejected, GraspGoal, Tick, failed
+from hrl_skills.surroundings import surroundings
 
 OBSERVATION = (
     *(Field(*field) for field in HAND_FIELDS),
@@ -51,10 +54,12 @@ OBSERVATION = (
     Field(
         "heights", 4, "m: tool over shelf (x 5, x 20), item over shelf (x 10), top over tool (x 10)"
     ),
+    Field("room", 2, "m free beside the item, jaw's and finger's side, from 6 cm, times 20"),
     Field("held", 1, "1: the gripper is stopped short of closing"),
 )
 MAX_STEPS = 300
 READY_PITCH = 0.9  # rad
+PITCHES = (0.3, 0.6, 0.9, 1.2)  # rad, of hands that grasp
 READY_BACK, READY_UP = 0.20, 0.17  # m, the tool before and above the item while it looks
 LIFTED = 0.09  # m, the item's bottom over where it stood
 HELD_TICKS = 3
@@ -69,11 +74,17 @@ CLOSED_EMPTY_TICKS = 5
 
 
 def observe(
-    hand: Hand, item: ItemEstimate, shelf: np.ndarray, held: np.ndarray, last_action: np.ndarray
+    hand: Hand,
+    item: ItemEstimate,
+    around: Surroundings,
+    shelf: np.ndarray,
+    held: np.ndarray,
+    last_action: np.ndarray,
 ) -> np.ndarray:
     """Policy input (n, d); `shelf` (n,) m: the board's height in base_link; `held` (n,) bool."""
+    room = room_beside(item, hand.rotation, around)
     to_item = item.position - hand.position
-    to_grasp = grasp_point(item, hand.rotation) - hand.position
+    to_grasp = grasp_point(item, hand.rotation, room) - hand.position
     item_yaw_frame = to_yaw_frame(to_item, hand.yaw)
     grasp_yaw_frame = to_yaw_frame(to_grasp, hand.yaw)
     in_hand = np.einsum("nji,nj->ni", hand.rotation, to_item)
@@ -108,6 +119,7 @@ def observe(
             ],
             axis=1,
         ),
+        (room - 0.06) * 20.0,
         held[:, None],
     ]
     return np.clip(np.concatenate(parts, axis=1), -8.0, 8.0).astype(np.float32)
@@ -180,11 +192,13 @@ class Grasp:
         self._arm.go_to_joints(self._ready_joints(sensed), gripper=-1.0)
         if seen is not None and seen > self._looking_since - FRESH:
             estimate = self._estimate(sensed)
-            # Whether the arm gets there with the hand as steep as it is used.
+            # Whether the arm gets there with a hand as steep as it is used.
             hand = self._arm.hand
-            point = grasp_point(estimate, hand.rotation)
-            pose = np.column_stack([point, np.full(1, 0.7), np.full(1, 1.57)])
-            short = float(self._arm.kinematics.residual(pose)[0])
+            short = min(
+                float(self._arm.kinematics.residual(np.array([[*point, pitch, np.pi / 2]]))[0])
+                for pitch in PITCHES
+                for point in grasp_point(estimate, hand.rotation)
+            )
             if short > REACHABLE:
                 where = np.round(estimate.position[0], 3).tolist()
                 return self._give_up(
@@ -194,7 +208,7 @@ class Grasp:
                 )
             self._shelf_in_odom = self._board_height(sensed, estimate)
             self._enter("reach")
-            self._arm.begin_policy()
+            self._arm.begin_policy(self._policy)
             self._held_ticks = self._empty_ticks = 0
             self._tool_from_item: np.ndarray | None = None
         elif self._ticks > LOOK_TICKS:
@@ -235,7 +249,10 @@ class Grasp:
                 )
             self._enter("again")
             return self._step(0.2)
-        observation = observe(arm.hand, estimate, shelf, arm.held, arm.last_action)
+        around = surroundings(
+            self._site, sensed, self._goal.item, estimate.position[0], self._goal.bin
+        )
+        observation = observe(arm.hand, estimate, around, shelf, arm.held, arm.last_action)
         arm.act(self._policy(observation))
         return self._step(0.3, float(np.linalg.norm(estimate.position[0] - arm.hand.position[0])))
 

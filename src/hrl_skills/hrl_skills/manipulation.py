@@ -19,12 +19,20 @@ ACTION = (
 )
 STEP = np.array([0.025, 0.025, 0.025, 0.1, 0.25])  # m, m, m, rad, rad per tick at action 1
 GRIPPER_SLEW = 0.3  # rad per tick
+HALF_OPEN = 0.785  # rad, of the gripper at action 0
 LEAD = 0.07  # m, the commanded hand may be ahead of the measured one
 HAND_LOW = np.array([0.35, -0.6, -0.35, 0.0, 0.0])  # m in base_link, rad
 HAND_HIGH = np.array([1.1, 0.6, 0.8, 1.6, 2.8])
 CENTRE = np.array([0.0, -1.2, 1.8, 0.0, 0.6, 1.57])  # rad, middle of the joints' use
 JAW = 0.024  # m, fixed jaw below the tool along the hand's z axis
 CLEARANCE = 0.015  # m, between the fixed jaw and the item before it closes
+NARROW = 0.006  # m, the least of it between neighbours
+JAW_THICKNESS, FINGER_THICKNESS = 0.025, 0.028  # m
+HAND_HALF_WIDTH = 0.05  # m, across the direction in which it closes
+FAR = 0.12  # m; more room than this beside an item changes nothing
+# What the finger's tip is off the tool [m] at openings [rad], measured on the model's mesh.
+TIPS = np.array([0.020, 0.045, 0.071, 0.092, 0.111, 0.140])
+OPENINGS = np.array([-0.4, -0.6, -0.8, -1.0, -1.2, -1.57])
 GRIP_EFFORT = 3.0  # N m; the servo reaches it at rest only when something stops the finger
 GRIP_OPENING = 0.12  # rad; an empty gripper closes further
 
@@ -70,6 +78,26 @@ class ItemEstimate:
         return self.position[:, 2] - np.where(self.cylinder, cylinder, box)
 
 
+@dataclass
+class Surroundings:
+    """Upright things beside items, k for each: neighbours and walls, as the robot knows them."""
+
+    position: np.ndarray  # (n, k, 2) m in base_link
+    yaw: np.ndarray  # (n, k) rad
+    half: np.ndarray  # (n, k, 2) m, half extents along their own x and y
+
+    def extent(self, axis: np.ndarray) -> np.ndarray:
+        """Half extents (n, k) m along level unit vectors (n, 2)."""
+        c, s = np.cos(self.yaw), np.sin(self.yaw)
+        x, y = axis[:, :1], axis[:, 1:]
+        return self.half[..., 0] * np.abs(c * x + s * y) + self.half[..., 1] * np.abs(c * y - s * x)
+
+
+def nothing_around(count: int) -> Surroundings:
+    """Surroundings of items that stand alone."""
+    return Surroundings(np.zeros((count, 0, 2)), np.zeros((count, 0)), np.zeros((count, 0, 2)))
+
+
 class GripSensor:
     """Notices from opening and effort alone that grippers hold something."""
 
@@ -113,11 +141,16 @@ def apply_action(hand: Hand, action: np.ndarray) -> tuple[np.ndarray, np.ndarray
     length = np.linalg.norm(lead, axis=1, keepdims=True)
     command[:, :3] = hand.position + lead * np.minimum(1.0, LEAD / np.maximum(length, 1e-6))
     command = np.clip(command, HAND_LOW, HAND_HIGH)
-    wanted = -0.785 * (1.0 - action[:, 5])
+    wanted = -HALF_OPEN * (1.0 - action[:, 5])
     gripper = np.clip(
         wanted, hand.gripper_command - GRIPPER_SLEW, hand.gripper_command + GRIPPER_SLEW
     )
     return command, gripper
+
+
+def gripper_action(opening: np.ndarray) -> np.ndarray:
+    """The action (n,) that opens grippers to `opening` (n,) rad."""
+    return 1.0 + opening / HALF_OPEN
 
 
 def closing_width(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
@@ -127,17 +160,61 @@ def closing_width(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
     return np.where(item.cylinder, item.size[:, 0], np.minimum(box, item.size[:, :2].max(1)))
 
 
-def grasp_point(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
+def room_beside(
+    item: ItemEstimate, rotation: np.ndarray, around: Surroundings, centre: np.ndarray | None = None
+) -> np.ndarray:
+    """Free room (n, 2) m beside items, on the sides of the jaw and of the finger, up to FAR.
+
+    `centre` (n, 3) m in base_link: where the item stands, or is to stand.
+    """
+    centre = item.position if centre is None else centre
+    axis = (
+        rotation[:, :2, 2] / np.maximum(np.linalg.norm(rotation[:, :2, 2], axis=1), 1e-6)[:, None]
+    )
+    across = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
+    offset = around.position - centre[:, None, :2]
+    beside = np.einsum("nkj,nj->nk", offset, axis)
+    in_the_way = np.abs(np.einsum("nkj,nj->nk", offset, across)) < (
+        around.extent(across) + HAND_HALF_WIDTH
+    )
+    gap = np.abs(beside) - around.extent(axis) - closing_width(item, rotation)[:, None]
+    room = np.full((len(centre), 2), FAR)
+    for side, sign in enumerate((-1, 1)):
+        counts = in_the_way & (sign * beside > 0)
+        nearest = np.where(counts, gap, FAR).min(axis=1, initial=FAR)
+        room[:, side] = np.clip(nearest, 0.0, FAR)
+    return room
+
+
+def jaw_clearance(room: np.ndarray) -> np.ndarray:
+    """Distance (n,) m to keep between jaw and item: in the middle of the room (n, 2) m, or less."""
+    return np.clip(0.5 * (room[:, 0] - JAW_THICKNESS), NARROW, CLEARANCE)
+
+
+def finger_opening(width: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Gripper (n,) rad that leaves as much room (n, 2) m inside the finger as outside of it.
+
+    `width` (n,) m: half width of the item between the jaws.
+    """
+    free = np.clip(0.5 * (room[:, 1] - FINGER_THICKNESS), NARROW, 0.05)
+    return np.interp(2 * width + jaw_clearance(room) - JAW + free, TIPS, OPENINGS)
+
+
+def grasp_point(
+    item: ItemEstimate, rotation: np.ndarray, room: np.ndarray | None = None
+) -> np.ndarray:
     """Where (n, 3) m in base_link the tool has to be before hands (n, 3, 3) close on items.
 
     The jaws' tips stay off the board; on wide items the root of the finger stays off the top.
+    `room` (n, 2) m beside the items; None: they stand alone.
     """
     width = closing_width(item, rotation)
     height = item.size[:, 2]
     depth = np.clip(np.minimum(0.066 - width, 2 * height - 0.047), 0.012, 0.045)
+    clearance = np.full(len(width), CLEARANCE) if room is None else jaw_clearance(room)
     point = item.position.copy()
     point[:, 2] += height - depth
-    return point - rotation[:, :, 2] * (width + CLEARANCE - JAW)[:, None]
+    return point - rotation[:, :, 2] * (width + clearance - JAW)[:, None]
 
 
 def yaw_to_jaws(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """One arm as grasp and place use it at runtime: measured state, commands, safe motions."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,13 @@ class ManipulationPolicy(Protocol):
     """Observation (n, d) -> action (n, 6)."""
 
     def __call__(self, observation: np.ndarray) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Resets(Protocol):
+    """A policy that remembers what it did."""
+
+    def reset(self) -> None: ...
 
 
 class Manipulator:
@@ -94,8 +101,10 @@ class Manipulator:
         base_from_tool = transform_from(position[0], rotation[0])
         self.odom_from_tool = sensed.odometry.odom_from_base @ base_from_tool
 
-    def begin_policy(self) -> None:
-        """Before the first action of a policy."""
+    def begin_policy(self, policy: ManipulationPolicy | None = None) -> None:
+        """Before the first action of a policy; one that keeps phases begins anew."""
+        if isinstance(policy, Resets):
+            policy.reset()
         self.last_action = np.zeros((1, 6))
         self.last_action[0, 5] = 1.0 if self._gripper > -0.3 else -1.0
         self._ramp = 0.0

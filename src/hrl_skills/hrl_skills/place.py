@@ -3,7 +3,7 @@
 import numpy as np
 
 from hrl_core import topics
-from hrl_core.geometry import inverse, transform_from, yaw_of
+from hrl_core.geometry import inverse, transform_from, transform_from_planar, yaw_of
 from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
@@ -23,12 +23,16 @@ from hrl_skills.manipulation import (
     HAND_FIELDS,
     Hand,
     ItemEstimate,
+    Surroundings,
+    closing_width,
     hand_observation,
+    room_beside,
     to_yaw_frame,
 )
 from hrl_skills.manipulator import CLEAR_X, ManipulationPolicy, Manipulator
 from hrl_skills.policy import Field, load_policy
 from hrl_skills.skill import Command, Contract, GoalRejected, PlaceGoal, Tick, failed
+from hrl_skills.surroundings import surroundings
 
 OBSERVATION = (
     *(Field(*field) for field in HAND_FIELDS),
@@ -38,6 +42,8 @@ OBSERVATION = (
     Field("item_up", 3, "the item's z axis in base_link"),
     Field("item_size", 3, "m, half extents, from 3 cm, times 50"),
     Field("height", 2, "m, the item's bottom over the surface, times 10 and, clipped, 40"),
+    Field("width", 1, "m, half width of the item between the jaws, from 3 cm, times 50"),
+    Field("room", 2, "m free beside the target, jaw's and finger's side, from 6 cm, times 20"),
     Field("held", 1, "1: the gripper is stopped short of closing"),
 )
 MAX_STEPS = 250
@@ -47,6 +53,9 @@ RETREATED = 0.12  # m, tool from the released item's centre
 TOLERANCE = 0.05  # m
 UPRIGHT = 0.94  # cosine of the tilt
 FRESH = 1.5  # s; a detection of the station younger than this is present
+GLANCE_TICKS, LOOK_TICKS = 4, 15  # to see the station before it is looked up, or given up
+LOCALISED = 0.03  # m, sd of the robot's place on the map
+REMEMBERED = 10.0  # s; odometry hardly drifts in the time since an approach
 VERIFY_TICKS = 25
 REACHABLE = 0.03  # m
 NOMINAL_PITCH = 1.1  # rad, of a hand whose grasp was not measured
@@ -56,11 +65,14 @@ NOMINAL_DEPTH = 0.03  # m, tool below the item's top then
 def observe(
     hand: Hand,
     item: ItemEstimate,
+    around: Surroundings,
     target: np.ndarray,
     held: np.ndarray,
     last_action: np.ndarray,
 ) -> np.ndarray:
     """Policy input (n, d); `target` (n, 3) m: where the item's centre belongs, in base_link."""
+    room = room_beside(item, hand.rotation, around, target)
+    width = closing_width(item, hand.rotation)
     to_target = to_yaw_frame(target - item.position, hand.yaw)
     surface = target[:, 2] - item.size[:, 2]
     height = item.bottom() - surface
@@ -72,6 +84,8 @@ def observe(
         item.rotation[:, :, 2],
         (item.size - 0.03) * 50.0,
         np.stack([height * 10.0, np.clip(height * 40.0, -1.0, 3.0)], axis=1),
+        (width[:, None] - 0.03) * 50.0,
+        (room - 0.06) * 20.0,
         held[:, None],
     ]
     return np.clip(np.concatenate(parts, axis=1), -8.0, 8.0).astype(np.float32)
@@ -157,14 +171,12 @@ class Place:
 
     def _reach_over(self, sensed: Sensed) -> Tick:
         """Raise the hand in front of the body, then forward over the target."""
-        detection = sensed.detections.get(self._goal.station)
-        if detection is not None and sensed.stamp - detection.stamp < FRESH:
-            self._odom_from_face = detection.odom_from_object
-        if self._odom_from_face is None:
-            if self._ticks > 15:
+        if not self._find_face(sensed):
+            if self._ticks > LOOK_TICKS:
                 return self._give_up(
                     Code.SURFACE_NOT_FOUND,
-                    f"no marker of {self._goal.station} was seen for {0.1 * self._ticks:.1f} s",
+                    f"no marker of {self._goal.station} was seen for {0.1 * self._ticks:.1f} s, "
+                    "and the robot does not know where it stands on the map",
                 )
             self._arm.hold()
             return self._step(0.0)
@@ -184,8 +196,25 @@ class Place:
             self._raised = self._arm.go_to_joints(self._arm.kinematics.inverse(before[None])[0])
         elif self._arm.go_to_hand(over):
             self._enter("lower")
-            self._arm.begin_policy()
+            self._arm.begin_policy(self._policy)
         return self._step(0.2)
+
+    def _find_face(self, sensed: Sensed) -> bool:
+        """Where the station is seen now; else where it was seen, or where the map has it.
+
+        What is carried may hide the marker until the arm is raised, and the camera looks too low
+        for that of a high station.
+        """
+        detection = sensed.detections.get(self._goal.station)
+        if detection is not None and sensed.stamp - detection.stamp < FRESH:
+            self._odom_from_face = detection.odom_from_object
+        elif self._odom_from_face is None and self._ticks > GLANCE_TICKS:
+            if detection is not None and sensed.stamp - detection.stamp < REMEMBERED:
+                self._odom_from_face = detection.odom_from_object
+            elif localised(sensed):
+                odom_from_map = inverse(transform_from_planar(sensed.localisation.map_from_odom))
+                self._odom_from_face = odom_from_map @ self._site.face(self._goal.station)
+        return self._odom_from_face is not None
 
     def _lower(self, sensed: Sensed) -> Tick:
         arm = self._arm
@@ -209,7 +238,8 @@ class Place:
                 Code.PLACED_OFF_TARGET,
                 f"not released after {LOWER_TICKS} steps, {error:.3f} m from the target",
             )
-        observation = observe(arm.hand, item, target, arm.held, arm.last_action)
+        around = surroundings(self._site, sensed, self._goal.item, target[0])
+        observation = observe(arm.hand, item, around, target, arm.held, arm.last_action)
         arm.act(self._policy(observation))
         return self._step(0.5, error)
 
@@ -305,6 +335,12 @@ class Place:
 
     def _step(self, progress: float, error: float = 0.0) -> Tick:
         return Tick(self._arm.command(), self._phase, progress, error)
+
+
+def localised(sensed: Sensed) -> bool:
+    """Whether the robot knows where it is on the map well enough to put something down."""
+    known = sensed.localisation
+    return known is not None and bool(np.sqrt(np.diag(known.covariance)[:2]).max() < LOCALISED)
 
 
 def nominal_grasp(size) -> np.ndarray:

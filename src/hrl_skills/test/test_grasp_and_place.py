@@ -144,9 +144,7 @@ def test_an_unseen_station_ends_as_not_found_and_keeps_the_item_tucked_in(place)
     sense = robot.sense
 
     def blind() -> Sensed:
-        sensed = sense()
-        sensed.detections.clear()
-        return sensed
+        return replace(sense(), detections={}, localisation=None)
 
     robot.sense = blind
     outcome = robot.run(place, PlaceGoal(STATION, ITEM, NO_OFFSET))

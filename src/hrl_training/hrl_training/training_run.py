@@ -211,8 +211,16 @@ class Trained(Protocol):
     def exported(self) -> dict[str, torch.Tensor]: ...
 
 
-def make_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
-    """PPO at the beginning of a run: from scratch, from other weights or from its checkpoint."""
+def make_ppo(
+    run: TrainingRun,
+    env: VectorEnv,
+    config: PPOConfig,
+    clone: dict[str, torch.Tensor] | None = None,
+) -> PPO:
+    """PPO at the beginning of a run: from scratch, from other weights or from its checkpoint.
+
+    `clone`: tensors of a policy to begin with, made by the run itself.
+    """
     state = run.load_checkpoint()
     if state is not None:
         config = PPOConfig.of(state["config"])
@@ -223,7 +231,7 @@ def make_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
     ppo = PPO(env, config, run.seed, run.torch_device())
     if state is not None:
         ppo.load_state(state)
-    elif (initial := run.initial()) is not None:
+    elif (initial := clone or run.initial()) is not None:
         try:
             ppo.model.adopt(initial)
         except ValueError as error:
@@ -231,9 +239,14 @@ def make_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
     return ppo
 
 
-def train_ppo(run: TrainingRun, env: VectorEnv, config: PPOConfig) -> PPO:
+def train_ppo(
+    run: TrainingRun,
+    env: VectorEnv,
+    config: PPOConfig,
+    clone: dict[str, torch.Tensor] | None = None,
+) -> PPO:
     """Train with PPO, writing checkpoints into the run's folder; returns the trainer."""
-    ppo = make_ppo(run, env, config)
+    ppo = make_ppo(run, env, config, clone)
     columns = (
         TextColumn(run.skill),
         BarColumn(bar_width=20),

@@ -1,11 +1,11 @@
 """Grasp and place for many robots at once, at 10 Hz, with what the skills see and do.
 
 Observation and action: those of hrl_skills.grasp and hrl_skills.place, built by their functions.
-Starting state: grasp: hand open near the ready pose; place: an item held by an earlier grasp,
-a few centimetres above its target. Episode end: success, failure, or `STEPS` ticks.
+Starting state: drawn from a task file, see manipulation_draws. Episode end: success, failure, or
+`STEPS` ticks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from mjbatch import Batch
@@ -14,14 +14,26 @@ from hrl_core.geometry import wrap_angle
 from hrl_core.robot import Robot, load_robot
 from hrl_skills import grasp, place
 from hrl_skills.arm import ArmKinematics
-from hrl_skills.manipulation import GripSensor, Hand, ItemEstimate, apply_action
+from hrl_skills.manipulation import GripSensor, Hand, ItemEstimate, Surroundings, apply_action
+from hrl_training.envs.manipulation_draws import (
+    NEIGHBOURS,
+    WALLS,
+    Episodes,
+    draw_grasp,
+    draw_place,
+)
 from hrl_training.envs.manipulation_model import TIMESTEP, manipulation_model
+from hrl_training.evaluation.tasks import GraspTasks, PlaceTasks, load_tasks
 
 STEPS = 90
 PIECES = 5  # joint targets are interpolated over the tick in as many pieces
 SUBSTEPS = round(0.1 / TIMESTEP) // PIECES
 SHELF_FORCE_LIMIT = 60.0  # N
-BANK_KEYS = ("qpos", "command", "gripper", "size", "cylinder", "mass", "friction", "base")
+DISTURBING = 5.0  # N, on a neighbour or a wall
+SWAY_SD = np.array([0.003, 0.003, 0.0015, 0.004, 0.004, 0.003])  # m, rad: of a standing gait
+BIAS_SD, NOISE_SD = 0.004, 0.0015  # m, of an item's seen position: in an episode, at each tick
+YAW_SD = 0.04  # rad, of its yaw in an episode
+SLIP_SD = 0.006  # m, a held item has slid since the grasp measured where it is
 
 
 @dataclass(frozen=True)
@@ -40,12 +52,24 @@ class Ended:
 class ManipulationEnv:
     """`count` arms; `task` is "grasp" or "place" (which needs a bank of held items)."""
 
-    def __init__(self, task: str, count: int, seed: int, bank: dict | None = None, near=0.3):
+    def __init__(
+        self,
+        task: str,
+        count: int,
+        seed: int,
+        bank: Episodes | None = None,
+        near: float = 0.3,
+        tasks: GraspTasks | PlaceTasks | None = None,
+    ):
         self.task, self.count, self.bank, self.near = task, count, bank, near
+        self.tasks = load_tasks(task) if tasks is None else tasks
         self.robot: Robot = load_robot()
         self.rng = np.random.default_rng(seed)
         self.kinematics = ArmKinematics(self.robot.arm)
-        model = manipulation_model(self.robot)
+        largest = self.tasks.item.half_width[1], 0.5 * self.tasks.item.height[1]
+        if bank is not None:
+            largest = float(bank.size[:, :2].max()), float(bank.size[:, 2].max())
+        model = manipulation_model(self.robot, largest, NEIGHBOURS, WALLS)
         self.batch = batch = Batch(model, count, 1)
         self.qpos, self.qvel, self.ctrl = batch.bind("qpos"), batch.bind("qvel"), batch.bind("ctrl")
         self._effort, self._sensors = batch.bind("actuator_force"), batch.bind("sensordata")
@@ -58,23 +82,23 @@ class ManipulationEnv:
         self._arm_qpos = [model.joint(name).qposadr[0] for name in joints]
         self._item_qpos = model.joint("item").qposadr[0]
         self._item_qvel = model.joint("item").dofadr[0]
-        self._bodies = {name: model.body(name).id for name in ("shelf", "panels", "item", "body")}
+        self._bodies = {name: model.body(name).id for name in ("shelf", "back", "item", "body")}
+        around = range(NEIGHBOURS + WALLS)
+        self._around_bodies = [model.body(f"around/{k}").id for k in around]
+        self._around_geoms = [model.geom(f"around/{k}").id for k in around]
         self._geoms = {name: model.geom(name).id for name in ("box", "cylinder")}
         self._address = {model.sensor(k).name: model.sensor(k).adr[0] for k in range(model.nsensor)}
 
         def zeros(*shape, dtype=float):
             return np.zeros((count, *shape), dtype)
 
-        self.size, self.cylinder = zeros(3), zeros(dtype=bool)
-        self.mass, self.friction = zeros(), zeros()
-        self.board = zeros()  # m, height in the world
-        self.base = zeros(6)  # x, y, z m, roll, pitch, yaw rad: where the gait holds the base
+        self.begun: Episodes | None = None
         self.sway, self.base_now = zeros(6), zeros(6)
         self.bias, self.yaw_bias = zeros(3), zeros()
-        self.slip = zeros(3)  # m, a held item has slid since the grasp measured where it is
+        self.around_bias = zeros(NEIGHBOURS + WALLS, 2)
+        self.slip = zeros(3)
         self.command, self.gripper_command = zeros(5), zeros()
         self.last_action, self.ticks = zeros(6), zeros(dtype=int)
-        self.item_start, self.target = zeros(3), zeros(3)
         self.good_ticks, self.free_ticks = zeros(dtype=int), zeros(dtype=int)
         self.grip, self.held = GripSensor(count), zeros(dtype=bool)
         self.was_held = zeros(dtype=bool)
@@ -127,16 +151,29 @@ class ManipulationEnv:
         self.kept[carried] = world_from_tool[carried] @ self.tool_from_item[carried]
         base_from_item = np.linalg.inv(world_from_base) @ self.kept
         return ItemEstimate(
-            base_from_item[:, :3, 3], base_from_item[:, :3, :3], self.size, self.cylinder
+            base_from_item[:, :3, 3],
+            base_from_item[:, :3, :3],
+            self.begun.size,
+            self.begun.cylinder,
         )
+
+    def around_in_base(self) -> Surroundings:
+        """Neighbours and walls in base_link, with the estimate's errors."""
+        around = self.begun.around
+        offset = around[..., :2] + self.around_bias - self.base_now[:, None, :2]
+        yaw = self.base_now[:, 5:]
+        c, s = np.cos(yaw), np.sin(yaw)
+        x, y = offset[..., 0], offset[..., 1]
+        position = np.stack([c * x + s * y, -s * x + c * y], axis=-1)
+        return Surroundings(position, around[..., 2] - yaw, self.begun.around_half[..., :2])
 
     def board_in_base(self) -> np.ndarray:
         """Height (n,) m of the board in base_link, with the estimate's error."""
-        return self.board + self.bias[:, 2] - self.base_now[:, 2]
+        return self.begun.shelf[:, 2] + self.bias[:, 2] - self.base_now[:, 2]
 
     def target_in_base(self) -> np.ndarray:
         """Target (n, 3) m on the board in base_link, with the estimate's error."""
-        return self.to_base(self.target + self.bias)
+        return self.to_base(self.begun.target + self.bias)
 
     def sense(self) -> tuple[np.ndarray, Hand, ItemEstimate]:
         """Observation (n, d) and what it is made of."""
@@ -144,11 +181,21 @@ class ManipulationEnv:
         item = self.estimate(hand)
         if self.task == "grasp":
             observation = grasp.observe(
-                hand, item, self.board_in_base(), self.held, self.last_action
+                hand,
+                item,
+                self.around_in_base(),
+                self.board_in_base(),
+                self.held,
+                self.last_action,
             )
         else:
             observation = place.observe(
-                hand, item, self.target_in_base(), self.held, self.last_action
+                hand,
+                item,
+                self.around_in_base(),
+                self.target_in_base(),
+                self.held,
+                self.last_action,
             )
         return observation, hand, item
 
@@ -172,14 +219,18 @@ class ManipulationEnv:
     def touching(self, name: str) -> np.ndarray:
         return self._sensors[:, self._address[name]] > 0
 
+    def force(self, name: str) -> np.ndarray:
+        """Force (n,) N that a contact sensor of the model measures."""
+        address = self._address[name]
+        return np.linalg.norm(self._sensors[:, address + 1 : address + 4], axis=1)
+
     def shelf_force(self) -> np.ndarray:
-        """Largest force (n,) N between the robot and the shelf."""
-        forces = [
-            np.linalg.norm(self._sensors[:, adr + 1 : adr + 4], axis=1)
-            for name, adr in self._address.items()
-            if name.startswith(("shelf/", "panels/"))
-        ]
-        return np.max(forces, axis=0)
+        """Force (n,) N between the robot and the shelf."""
+        return np.maximum(self.force("robot/shelf"), self.force("robot/back"))
+
+    def clutter_force(self) -> np.ndarray:
+        """Force (n,) N between neighbours or walls and the robot or what it holds."""
+        return np.maximum(self.force("robot/clutter"), self.force("item/clutter"))
 
     def item_pose(self) -> tuple[np.ndarray, np.ndarray]:
         """True position (n, 3) and rotation (n, 3, 3) of the item in the world."""
@@ -189,15 +240,23 @@ class ManipulationEnv:
     def lift(self) -> np.ndarray:
         """True height (n,) m of the item's lowest point over the board."""
         position, rotation = self.item_pose()
-        return ItemEstimate(position, rotation, self.size, self.cylinder).bottom() - self.board
+        item = ItemEstimate(position, rotation, self.begun.size, self.begun.cylinder)
+        return item.bottom() - self.begun.shelf[:, 2]
 
-    def snapshot(self, rows: np.ndarray) -> dict:
-        """States of some arms, for the bank that place starts from."""
-        values = (
-            self.qpos, self.command, self.gripper_command, self.size, self.cylinder, self.mass,
-            self.friction, self.base_now,
-        )  # fmt: skip
-        return {key: value[rows].copy() for key, value in zip(BANK_KEYS, values, strict=True)}
+    def snapshot(self, rows: np.ndarray) -> Episodes:
+        """States of some arms as beginnings of new episodes: the bank that place starts from."""
+        values = {field.name: getattr(self.begun, field.name)[rows] for field in fields(Episodes)}
+        item = self.qpos[rows, self._item_qpos : self._item_qpos + 7]
+        return Episodes(
+            **values
+            | {
+                "base": self.base_now[rows],
+                "item": item,
+                "joints": self.qpos[rows[:, None], self._arm_qpos],
+                "command": self.command[rows],
+                "gripper": self.gripper_command[rows],
+            }
+        )
 
     def _grasp_ended(self) -> Ended:
         position, rotation = self.item_pose()
@@ -205,10 +264,11 @@ class ManipulationEnv:
         lift = self.lift()
         self.good_ticks = np.where(both & (lift > grasp.LIFTED), self.good_ticks + 1, 0)
         success = self.good_ticks >= 5
-        pushed = np.linalg.norm((position - self.item_start)[:, :2], axis=1) > 0.12
+        pushed = np.linalg.norm((position - self.begun.target)[:, :2], axis=1) > 0.12
         tipped = rotation[:, 2, 2] < 0.6
         failure = (
             (self.shelf_force() > SHELF_FORCE_LIMIT)
+            | (self.clutter_force() > DISTURBING)
             | (lift < -0.03)
             | ((pushed & (lift < 0.03)) | tipped) & ~both
         )
@@ -217,7 +277,7 @@ class ManipulationEnv:
     def _place_ended(self) -> Ended:
         position, rotation = self.item_pose()
         touched = self.touching("finger") | self.touching("jaw")
-        away = np.linalg.norm((position - self.target)[:, :2], axis=1)
+        away = np.linalg.norm((position - self.begun.target)[:, :2], axis=1)
         speed = np.linalg.norm(self.qvel[:, self._item_qvel : self._item_qvel + 3], axis=1)
         hand = self.hand()
         world_tool = np.einsum("nij,nj->ni", self.base_rotation(), hand.position)
@@ -229,6 +289,7 @@ class ManipulationEnv:
         released = self.free_ticks > 6
         failure = (
             (self.shelf_force() > SHELF_FORCE_LIMIT)
+            | (self.clutter_force() > DISTURBING)
             | (self.lift() < -0.03)
             | (released & ((away > 0.05) | (rotation[:, 2, 2] < 0.6)))
         )
@@ -244,15 +305,21 @@ class ManipulationEnv:
         rows = np.flatnonzero(mask).astype(np.int32)
         if not len(rows):
             return
-        self.sway[rows] = 0.0
-        self.bias[rows] = self.rng.normal(0, 0.004, (len(rows), 3))
-        self.yaw_bias[rows] = self.rng.normal(0, 0.04, len(rows))
-        self.slip[rows] = self.rng.normal(0, 0.006, (len(rows), 3))
-        if self.task == "grasp":
-            self._draw_grasp(rows)
+        n = len(rows)
+        drawn = self._draw(n)
+        if self.begun is None:
+            self.begun = drawn
         else:
-            self._draw_place(rows)
-        self.base_now[rows] = self.base[rows]
+            self.begun.put(rows, drawn)
+        self.sway[rows] = 0.0
+        self.bias[rows] = self.rng.normal(0, BIAS_SD, (n, 3))
+        self.yaw_bias[rows] = self.rng.normal(0, YAW_SD, n)
+        self.around_bias[rows] = self.bias[rows, None, :2] + self.rng.normal(
+            0, BIAS_SD, (n, NEIGHBOURS + WALLS, 2)
+        )
+        self.slip[rows] = self.rng.normal(0, SLIP_SD, (n, 3))
+        self.command[rows], self.gripper_command[rows] = drawn.command, drawn.gripper
+        self.base_now[rows] = drawn.base
         self._write(rows)
         self.ticks[rows] = self.good_ticks[rows] = self.free_ticks[rows] = 0
         self.last_action[rows] = 0.0
@@ -263,107 +330,50 @@ class ManipulationEnv:
         self.grip.reset(rows, self.qpos[:, self._arm_qpos[6]], holding)
         self.kept[rows] = self._sight()[rows]
 
-    def _draw_grasp(self, rows: np.ndarray) -> None:
-        n, uniform = len(rows), self.rng.uniform
-        self.base[rows] = np.column_stack(
-            [np.zeros((n, 2)), uniform(0.44, 0.49, n), uniform(-0.03, 0.03, (n, 2)), np.zeros(n)]
-        )
-        self.cylinder[rows] = cylinder = self.rng.random(n) < 0.4
-        half_x = uniform(0.024, 0.044, n)
-        half_y = np.where(cylinder, half_x, uniform(0.024, 0.044, n))
-        self.size[rows] = np.column_stack([half_x, half_y, uniform(0.03, 0.065, n)])
-        self.mass[rows], self.friction[rows] = uniform(0.1, 0.8, n), uniform(0.5, 1.2, n)
-        self.board[rows] = board = uniform(0.25, 0.75, n)
-        face = 0.75 + uniform(-0.07, 0.07, n)
-        side = uniform(-0.16, 0.16, n)
-        item = np.column_stack([face + uniform(0.06, 0.17, n), side, board + self.size[rows, 2]])
-        item[:, 2] += 0.0005
-        self.item_start[rows] = item
-        self._shelf = getattr(self, "_shelf", np.zeros((self.count, 3)))
-        self._shelf[rows] = np.column_stack([face, side + uniform(-0.1, 0.1, n), board])
-        # The label points at the robot, give or take.
-        yaw = np.pi + uniform(-0.45, 0.45, n)
-        near = self.rng.random(n) < self.near
-        top = item[:, 2] + self.size[rows, 2]
-        ready = np.column_stack(
-            [
-                np.minimum(item[:, 0] - grasp.READY_BACK, 0.66) + uniform(-0.03, 0.03, n),
-                side + uniform(-0.04, 0.04, n),
-                top - self.base[rows, 2] + grasp.READY_UP + uniform(-0.04, 0.04, n),
-                grasp.READY_PITCH + uniform(-0.1, 0.1, n),
-                1.57 + uniform(-0.1, 0.1, n),
-            ]
-        )
-        close = np.column_stack(
-            [
-                item[:, 0] + uniform(-0.12, 0.04, n),
-                side + uniform(-0.06, 0.06, n),
-                top - self.base[rows, 2] + uniform(0.03, 0.2, n),
-                uniform(0.7, 1.35, n),
-                1.57 + uniform(-0.4, 0.4, n),
-            ]
-        )
-        self.command[rows] = np.where(near[:, None], close, ready)
-        self.gripper_command[rows] = uniform(-1.57, -1.3, n)
-        self._joints = getattr(self, "_joints", np.zeros((self.count, 7)))
-        joints = self.kinematics.inverse(self.command[rows])
-        self._joints[rows] = np.column_stack([joints, self.gripper_command[rows]])
-        self._item = getattr(self, "_item", np.zeros((self.count, 7)))
-        self._item[rows] = np.column_stack([item, _yaw_quaternion(yaw)])
-
-    def _draw_place(self, rows: np.ndarray) -> None:
-        assert self.bank is not None, "place starts from a bank of held items"
-        n, uniform = len(rows), self.rng.uniform
-        pick = self.rng.integers(len(self.bank["qpos"]), size=n)
-        chosen = {key: value[pick] for key, value in self.bank.items()}
-        self.base[rows], self.size[rows] = chosen["base"], chosen["size"]
-        self.cylinder[rows], self.mass[rows] = chosen["cylinder"], chosen["mass"]
-        self.friction[rows] = chosen["friction"]
-        self.command[rows], self.gripper_command[rows] = chosen["command"], chosen["gripper"]
-        qpos = chosen["qpos"]
-        item = qpos[:, self._item_qpos : self._item_qpos + 7]
-        rotation = _rotation_of_quaternion(item[:, 3:])
-        estimate = ItemEstimate(item[:, :3], rotation, self.size[rows], self.cylinder[rows])
-        self.board[rows] = board = np.maximum(estimate.bottom() - uniform(0.03, 0.12, n), 0.05)
-        target = item[:, :2] + uniform(-0.06, 0.06, (n, 2))
-        self.target[rows] = np.column_stack([target, board + self.size[rows, 2]])
-        self._shelf = getattr(self, "_shelf", np.zeros((self.count, 3)))
-        self._shelf[rows] = np.column_stack([target[:, 0] - 0.2, target[:, 1], board])
-        self._joints = getattr(self, "_joints", np.zeros((self.count, 7)))
-        self._joints[rows] = qpos[:, self._arm_qpos]
-        self._item = getattr(self, "_item", np.zeros((self.count, 7)))
-        self._item[rows] = item
-        self.item_start[rows] = item[:, :3]
+    def _draw(self, n: int) -> Episodes:
+        if isinstance(self.tasks, GraspTasks):
+            return draw_grasp(self.rng, self.tasks, n, self.kinematics, self.near)
+        bank = self.bank
+        assert bank is not None, "place starts from a bank of held items"
+        rotation = _rotation_of_quaternion(bank.item[:, 3:])
+        item = ItemEstimate(bank.item[:, :3], rotation, bank.size, bank.cylinder)
+        return draw_place(self.rng, self.tasks, n, bank, item.bottom())
 
     def _write(self, rows: np.ndarray) -> None:
         """Put the drawn state of some rows into the simulation."""
-        bodies, geoms = self._bodies, self._geoms
+        bodies, geoms, begun = self._bodies, self._geoms, self.begun
         self._place_base(rows)
-        self._body_pos[rows, bodies["shelf"]] = self._shelf[rows]
-        panels = self._shelf[rows].copy()
+        self._body_pos[rows, bodies["shelf"]] = begun.shelf[rows]
+        back = begun.shelf[rows].copy()
         if self.task == "place":
-            panels[:, 2] = -5.0  # a station has none
-        self._body_pos[rows, bodies["panels"]] = panels
-        x, y, z = self.size[rows].T
-        mass = self.mass[rows]
+            back[:, 2] = -5.0  # a station has none
+        self._body_pos[rows, bodies["back"]] = back
+        around, half = begun.around[rows], begun.around_half[rows]
+        for k, (body, geom) in enumerate(zip(self._around_bodies, self._around_geoms, strict=True)):
+            height = begun.shelf[rows, 2] + half[:, k, 2]
+            self._body_pos[rows, body] = np.column_stack([around[:, k, :2], height])
+            self._body_quat[rows, body] = _yaw_quaternion(around[:, k, 2])
+            self._size[rows, geom] = half[:, k]
+        x, y, z = begun.size[rows].T
+        mass = begun.mass[rows]
         box = np.column_stack([y**2 + z**2, x**2 + z**2, x**2 + y**2]) / 3
         round_ = np.column_stack([(3 * x**2 + 4 * z**2) / 12] * 2 + [x**2 / 2])
-        cylinder = self.cylinder[rows]
+        cylinder = begun.cylinder[rows]
         self._mass[rows, bodies["item"]] = mass
         inertia = np.where(cylinder[:, None], round_, box) * mass[:, None]
         self._inertia[rows, bodies["item"]] = inertia
-        self._size[rows, geoms["box"]] = self.size[rows]
+        self._size[rows, geoms["box"]] = begun.size[rows]
         self._size[rows, geoms["cylinder"]] = np.column_stack([x, z, 0 * x])
         for name, on in (("box", ~cylinder), ("cylinder", cylinder)):
             self._contype[rows, geoms[name]] = self._conaffinity[rows, geoms[name]] = on
-            friction = np.column_stack([self.friction[rows], 0 * x + 0.01, 0 * x + 0.0005])
+            friction = np.column_stack([begun.friction[rows], 0 * x + 0.01, 0 * x + 0.0005])
             self._friction[rows, geoms[name]] = friction
         self.batch.set_const(rows)
         self.batch.reset(rows)
-        self.qpos[rows[:, None], self._arm_qpos] = self._joints[rows]
+        self.qpos[rows[:, None], self._arm_qpos] = begun.joints[rows]
         arm = self.kinematics.inverse(self.command[rows])
         self.ctrl[rows] = np.column_stack([arm, self.gripper_command[rows]])
-        self.qpos[rows, self._item_qpos : self._item_qpos + 7] = self._item[rows]
+        self.qpos[rows, self._item_qpos : self._item_qpos + 7] = begun.item[rows]
         self.qvel[rows] = 0.0
         self.batch.forward(rows)
 
@@ -372,7 +382,7 @@ class ManipulationEnv:
         position, rotation = self.item_pose()
         yaw = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]) + self.yaw_bias
         sight = np.tile(np.eye(4), (self.count, 1, 1))
-        noise = self.rng.normal(0, 0.0015, position.shape)
+        noise = self.rng.normal(0, NOISE_SD, position.shape)
         sight[:, :3, 3] = position + self.bias + noise
         if self.task == "grasp":
             sight[:, :3, :3] = _rotation(0 * yaw, 0 * yaw, yaw)
@@ -383,9 +393,8 @@ class ManipulationEnv:
 
     def _move_base(self) -> None:
         """A standing gait sways by millimetres and fractions of a degree."""
-        deviation = np.array([0.003, 0.003, 0.0015, 0.004, 0.004, 0.003])
-        self.sway = 0.95 * self.sway + 0.31 * self.rng.normal(size=self.sway.shape) * deviation
-        self.base_now = self.base + self.sway
+        self.sway = 0.95 * self.sway + 0.31 * self.rng.normal(size=self.sway.shape) * SWAY_SD
+        self.base_now = self.begun.base + self.sway
         self._place_base(np.arange(self.count))
 
     def _place_base(self, rows: np.ndarray) -> None:

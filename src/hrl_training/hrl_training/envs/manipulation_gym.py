@@ -11,6 +11,7 @@ import numpy as np
 
 from hrl_skills import grasp, place
 from hrl_skills.manipulation import ACTION, Hand, ItemEstimate, grasp_point
+from hrl_training.envs.manipulation_draws import Episodes
 from hrl_training.envs.manipulation_env import ManipulationEnv
 from hrl_training.imitation import held_items
 
@@ -21,7 +22,7 @@ BANK = 16  # grasps that placing starts from
 class ManipulationGym(gymnasium.Env):
     """Grasp or place with one arm; `bank`: held items to place, made from a seed if None."""
 
-    def __init__(self, task: Literal["grasp", "place"], bank: dict | None = None) -> None:
+    def __init__(self, task: Literal["grasp", "place"], bank: Episodes | None = None) -> None:
         fields = grasp.OBSERVATION if task == "grasp" else place.OBSERVATION
         size = sum(field.size for field in fields)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
