@@ -82,6 +82,7 @@ class PPOConfig:
     narrow_from: float = 1.0  # share of the training
     final_std: float = 0.1
     critic_first: float = 0.0  # share of the training in which only the value function learns
+    critic_learning_rate: float = 1e-3  # in that share
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> PPOConfig:
@@ -90,13 +91,18 @@ class PPOConfig:
 
 
 def continuation(config: PPOConfig) -> PPOConfig:
-    """The same training for a policy that is good already: its new critic must not wreck it."""
-    lowest_std = math.exp(config.lowest_log_std)
+    """The same training for a policy that is good already, in small steps close to what it does.
+
+    Its value function is new: until that has learned, it would lead the policy astray.
+    """
+    narrow = config.final_std if config.narrow_from < 1.0 else 0.5 * config.initial_std
     return replace(
         config,
         learning_rate=config.final_learning_rate,
-        initial_std=max(0.5 * config.initial_std, lowest_std),
-        critic_first=0.1,
+        final_learning_rate=0.3 * config.final_learning_rate,
+        initial_std=max(narrow, math.exp(config.lowest_log_std)),
+        entropy_weight=0.0,
+        critic_first=0.2,
     )
 
 
@@ -208,6 +214,8 @@ class PPO:
 
     def _learning_rate(self, progress: float) -> float:
         config = self.config
+        if progress < config.critic_first:
+            return config.critic_learning_rate
         share = min(1.0, progress / config.anneal_until)
         return config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
 
