@@ -48,6 +48,7 @@ OBSERVATION = (
 )
 MAX_STEPS = 250
 OVER = 0.07  # m, the item's bottom over the surface when the policy takes over
+LOW, MOST_LEAN = 0.045, 0.3  # m, rad: what the arm falls back on at the end of its reach
 LOWER_TICKS = 80
 RETREATED = 0.12  # m, tool from the released item's centre
 TOLERANCE = 0.05  # m
@@ -57,7 +58,7 @@ GLANCE_TICKS, LOOK_TICKS = 4, 15  # to see the station before it is looked up, o
 LOCALISED = 0.03  # m, sd of the robot's place on the map
 REMEMBERED = 10.0  # s; odometry hardly drifts in the time since an approach
 VERIFY_TICKS = 25
-REACHABLE = 0.03  # m
+REACHED, REACHABLE = 0.005, 0.03  # m, short of the target: as good as there; still tried
 NOMINAL_PITCH = 1.1  # rad, of a hand whose grasp was not measured
 NOMINAL_DEPTH = 0.03  # m, tool below the item's top then
 
@@ -300,17 +301,25 @@ class Place:
         return (inverse(sensed.odometry.odom_from_base) @ np.array([*point, 1.0]))[None, :3]
 
     def _hand_over_target(self, sensed: Sensed) -> np.ndarray:
-        """Hand pose (5,) with the item upright, OVER its target."""
-        target = self._target_in_base(sensed)[0] + np.array([0, 0, OVER])
+        """Hand pose (5,) with the item OVER its target, upright.
+
+        Where the arm ends, lower and leaning back: it stands up as it is put down.
+        """
+        kinematics = self._arm.kinematics
+        target = self._target_in_base(sensed)[0]
         up_in_hand = self._tool_from_item[:3, 2]
         pitch = float(np.arcsin(np.clip(-up_in_hand[0], -1, 1)))
         roll = float(np.arctan2(up_in_hand[1], up_in_hand[2]))
         item_in_hand = self._tool_from_item[:3, 3]
-        hand = np.array([*target, pitch, roll])
-        for _ in range(3):  # the arm's yaw follows from where the hand is
-            joints = self._arm.kinematics.inverse(hand[None])
-            _, rotation = self._arm.kinematics.forward(joints)
-            hand[:3] = target - rotation[0] @ item_in_hand
+        hand = np.zeros(5)
+        for over, lean in ((OVER, 0.0), (LOW, 0.0), (LOW, 0.1), (LOW, 0.2), (LOW, MOST_LEAN)):
+            hand[3:] = pitch - lean, roll
+            hand[:3] = target + np.array([0, 0, over])
+            for _ in range(3):  # the arm's yaw follows from where the hand is
+                _, rotation = kinematics.forward(kinematics.inverse(hand[None]))
+                hand[:3] = target + np.array([0, 0, over]) - rotation[0] @ item_in_hand
+            if kinematics.residual(hand[None])[0] < REACHED:
+                break
         return hand
 
     def _lost(self) -> Tick:

@@ -4,12 +4,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from hrl_skills import grasp
+from hrl_skills import grasp, place
 from hrl_skills.arm import ArmKinematics
+from hrl_training.envs.rotations import small_rotation, turned
 from hrl_training.evaluation.tasks import GraspTasks, ItemRanges, PlaceTasks
 
 FACE = 0.75  # m, from base_link: where approach leaves the robot, give or take
 STANDING = (0.44, 0.49)  # m, height of base_link
+SETBACK = 0.2  # m, the middle of a station's targets behind its front edge
 NEIGHBOURS, WALLS = 3, 2
 WALL_HALF = np.array([0.225, 0.01])  # m, half depth and half thickness
 AWAY = 60.0  # m, where things stand that an episode does not have
@@ -115,25 +117,61 @@ def draw_grasp(
 
 
 def draw_place(
-    rng: np.random.Generator, tasks: PlaceTasks, n: int, bank: Episodes, clear: np.ndarray
+    rng: np.random.Generator, tasks: PlaceTasks, n: int, kinematics: ArmKinematics, bank: Episodes
 ) -> Episodes:
-    """Items held by earlier grasps, a few centimetres above their targets.
-
-    `clear` (m,) m: height of the lowest point of each held item of the bank in the world.
-    """
+    """Items held by earlier grasps, moved over targets at the height that they were taken from."""
     uniform = rng.uniform
-    pick = rng.integers(len(clear), size=n)
+    pick = rng.integers(len(bank.mass), size=n)
     held = Episodes(**{field.name: getattr(bank, field.name)[pick] for field in fields(bank)})
-    board = np.maximum(clear[pick] - uniform(0.03, 0.12, n), 0.05)
-    target = held.item[:, :3] + uniform(-0.06, 0.06, (n, 3))
-    target[:, 2] = board + held.size[:, 2]
-    around, around_half = _neighbours(
-        rng, tasks.item, tasks.neighbours, tasks.neighbour_gap, target, held.size, held.cylinder
+    board = np.clip(held.shelf[:, 2] - uniform(*tasks.taken_above, n), *tasks.board_height)
+    x = FACE + SETBACK + uniform(*tasks.offset, n)
+    held.target = np.column_stack([x, uniform(*tasks.offset, n), board + held.size[:, 2]])
+    base = _standing(rng, tasks, n)
+    held.base[:, [0, 1, 5]] = base[:, [0, 1, 5]]
+    above = uniform(-0.02, 0.02, (n, 3)) + np.array([0.0, 0.0, place.OVER])
+    for _ in range(6):
+        joints, item, short = _moved(held, kinematics, bank.base[pick], held.target + above)
+        held.target[:, 0] -= np.where(short > 0.005, 0.03, 0.0)  # the arm ends before it
+    turn = joints[:, 0] + held.base[:, 5] - held.joints[:, 0] - bank.base[pick, 5]
+    lead = held.command - kinematics.hand_pose(held.joints[:, :6])
+    held.item = np.column_stack([item, turned(held.item[:, 3:], turn)])
+    held.command = kinematics.hand_pose(joints) + lead
+    held.joints[:, :6] = joints
+    held.shelf = np.column_stack([np.full(n, FACE), held.target[:, 1], board])
+    held.around, held.around_half = _neighbours(
+        rng,
+        tasks.item,
+        tasks.neighbours,
+        tasks.neighbour_gap,
+        held.target,
+        held.size,
+        held.cylinder,
     )
-    held.target = target
-    held.shelf = np.column_stack([target[:, 0] - 0.2, target[:, 1], board])
-    held.around, held.around_half = around, around_half
     return held
+
+
+def _moved(
+    held: Episodes, kinematics: ArmKinematics, base_before: np.ndarray, over: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Arms that have moved what they hold, as stiff bodies, until its centres are `over` (n, 3).
+
+    `base_before` (n, 6): where the bases were as the joints were measured. Returns joints (n, 6),
+    the items' centres (n, 3) m in the world, and how far (n,) m the hands are short of it.
+    """
+    position, rotation = kinematics.forward(held.joints[:, :6])
+    before, now = (small_rotation(*base[:, 3:].T) for base in (base_before, held.base))
+    item = np.einsum("nji,nj->ni", before, held.item[:, :3] - base_before[:, :3])
+    in_hand = np.einsum("nji,nj->ni", rotation, item - position)
+    wanted = np.einsum("nji,nj->ni", now, over - held.base[:, :3])
+    hand = kinematics.hand_pose(held.joints[:, :6])
+    for _ in range(3):  # the arm's yaw follows from where the hand is
+        _, rotation = kinematics.forward(kinematics.inverse(hand))
+        hand[:, :3] = wanted - np.einsum("nij,nj->ni", rotation, in_hand)
+    joints = kinematics.inverse(hand)
+    reached, rotation = kinematics.forward(joints)
+    item = reached + np.einsum("nij,nj->ni", rotation, in_hand)
+    item = held.base[:, :3] + np.einsum("nij,nj->ni", now, item)
+    return joints, item, np.linalg.norm(reached - hand[:, :3], axis=1)
 
 
 def draw_items(

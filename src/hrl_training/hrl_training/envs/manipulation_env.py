@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 from mjbatch import Batch
 
-from hrl_core.geometry import wrap_angle
 from hrl_core.robot import Robot, load_robot
 from hrl_skills import grasp, place
 from hrl_skills.arm import ArmKinematics
@@ -23,6 +22,7 @@ from hrl_training.envs.manipulation_draws import (
     draw_place,
 )
 from hrl_training.envs.manipulation_model import TIMESTEP, manipulation_model
+from hrl_training.envs.rotations import rotation_of_quaternion, small_rotation, yaw_quaternion
 from hrl_training.evaluation.tasks import GraspTasks, PlaceTasks, load_tasks
 
 STEPS = 90
@@ -111,7 +111,7 @@ class ManipulationEnv:
     def base_rotation(self) -> np.ndarray:
         """Rotation (n, 3, 3) of base_link in the world, for small angles of a standing robot."""
         roll, pitch, yaw = self.base_now[:, 3:].T
-        return _rotation(roll, pitch, yaw)
+        return small_rotation(roll, pitch, yaw)
 
     def to_base(self, points: np.ndarray) -> np.ndarray:
         """Points (n, 3) m from the world to base_link."""
@@ -235,7 +235,7 @@ class ManipulationEnv:
     def item_pose(self) -> tuple[np.ndarray, np.ndarray]:
         """True position (n, 3) and rotation (n, 3, 3) of the item in the world."""
         pose = self.qpos[:, self._item_qpos : self._item_qpos + 7]
-        return pose[:, :3], _rotation_of_quaternion(pose[:, 3:])
+        return pose[:, :3], rotation_of_quaternion(pose[:, 3:])
 
     def lift(self) -> np.ndarray:
         """True height (n,) m of the item's lowest point over the board."""
@@ -335,9 +335,7 @@ class ManipulationEnv:
             return draw_grasp(self.rng, self.tasks, n, self.kinematics, self.near)
         bank = self.bank
         assert bank is not None, "place starts from a bank of held items"
-        rotation = _rotation_of_quaternion(bank.item[:, 3:])
-        item = ItemEstimate(bank.item[:, :3], rotation, bank.size, bank.cylinder)
-        return draw_place(self.rng, self.tasks, n, bank, item.bottom())
+        return draw_place(self.rng, self.tasks, n, self.kinematics, bank)
 
     def _write(self, rows: np.ndarray) -> None:
         """Put the drawn state of some rows into the simulation."""
@@ -352,7 +350,7 @@ class ManipulationEnv:
         for k, (body, geom) in enumerate(zip(self._around_bodies, self._around_geoms, strict=True)):
             height = begun.shelf[rows, 2] + half[:, k, 2]
             self._body_pos[rows, body] = np.column_stack([around[:, k, :2], height])
-            self._body_quat[rows, body] = _yaw_quaternion(around[:, k, 2])
+            self._body_quat[rows, body] = yaw_quaternion(around[:, k, 2])
             self._size[rows, geom] = half[:, k]
         x, y, z = begun.size[rows].T
         mass = begun.mass[rows]
@@ -385,7 +383,7 @@ class ManipulationEnv:
         noise = self.rng.normal(0, NOISE_SD, position.shape)
         sight[:, :3, 3] = position + self.bias + noise
         if self.task == "grasp":
-            sight[:, :3, :3] = _rotation(0 * yaw, 0 * yaw, yaw)
+            sight[:, :3, :3] = small_rotation(0 * yaw, 0 * yaw, yaw)
         else:
             sight[:, :3, :3] = rotation
             sight[:, :3, 3] += self.slip
@@ -404,29 +402,3 @@ class ManipulationEnv:
         quaternion = np.column_stack([np.ones(len(rows)), half])
         norm = np.linalg.norm(quaternion, axis=1, keepdims=True)
         self._body_quat[rows, body] = quaternion / norm
-
-
-def _rotation(roll: np.ndarray, pitch: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Rotations (n, 3, 3) from small roll and pitch and any yaw (n,) rad."""
-    half = 0.5 * np.stack([roll, pitch], 1)
-    c, s = np.cos(0.5 * wrap_angle(yaw)), np.sin(0.5 * wrap_angle(yaw))
-    quaternion = np.column_stack(
-        [c, c * half[:, 0] - s * half[:, 1], s * half[:, 0] + c * half[:, 1], s]
-    )
-    return _rotation_of_quaternion(quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True))
-
-
-def _rotation_of_quaternion(quaternion: np.ndarray) -> np.ndarray:
-    """Rotations (n, 3, 3) from quaternions (n, 4) in MuJoCo's order w, x, y, z."""
-    w, x, y, z = quaternion.T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, -1) for row in rows], -2)
-
-
-def _yaw_quaternion(yaw: np.ndarray) -> np.ndarray:
-    """Quaternions (n, 4) w, x, y, z of yaws (n,) rad."""
-    return np.column_stack([np.cos(yaw / 2), 0 * yaw, 0 * yaw, np.sin(yaw / 2)])
