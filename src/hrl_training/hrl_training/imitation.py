@@ -6,6 +6,7 @@ the jaws); cloning a script whose actions are disturbed while it acts does in a 
 then learns by itself, and to be quicker.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -89,10 +90,15 @@ def _train(run: TrainingRun, bank: Episodes | None) -> None:
 
     state = run.load_checkpoint()
     begins = replace(run, resume=False) if state is None or "clone" in state else run
-    initial = None
+    clone, spent = None, 0.0
     if begins.init is None and not begins.resume:
-        initial = state["clone"] if state else _clone(begins, make_env(run.seed))
-    ppo = train_ppo(begins, ManipulationVec(make_env(run.seed + 1)), CONFIG, initial)
+        if state is None or state["clone"] is None:
+            begun = time.monotonic()
+            clone = _clone(begins, make_env(run.seed))
+            spent = time.monotonic() - begun
+        else:
+            clone = state["clone"]
+    ppo = train_ppo(begins, ManipulationVec(make_env(run.seed + 1)), CONFIG, clone, spent)
     _save(run, ppo)
     policy = Policy({name: tensor.cpu().numpy() for name, tensor in ppo.exported().items()})
     ends = rollouts(run.skill, policy, 200, 10_000, bank, tasks)

@@ -216,10 +216,11 @@ def make_ppo(
     env: VectorEnv,
     config: PPOConfig,
     clone: dict[str, torch.Tensor] | None = None,
+    spent: float = 0.0,
 ) -> PPO:
     """PPO at the beginning of a run: from scratch, from other weights or from its checkpoint.
 
-    `clone`: tensors of a policy to begin with, made by the run itself.
+    `clone`: tensors of a policy to begin with, which the run itself has made in `spent` s.
     """
     state = run.load_checkpoint()
     if state is not None:
@@ -229,6 +230,7 @@ def make_ppo(
     if run.steps is not None:
         config = replace(config, steps=run.steps)
     ppo = PPO(env, config, run.seed, run.torch_device())
+    ppo.seconds = spent
     if state is not None:
         ppo.load_state(state)
     elif (initial := clone or run.initial()) is not None:
@@ -244,9 +246,10 @@ def train_ppo(
     env: VectorEnv,
     config: PPOConfig,
     clone: dict[str, torch.Tensor] | None = None,
+    spent: float = 0.0,
 ) -> PPO:
     """Train with PPO, writing checkpoints into the run's folder; returns the trainer."""
-    ppo = make_ppo(run, env, config, clone)
+    ppo = make_ppo(run, env, config, clone, spent)
     columns = (
         TextColumn(run.skill),
         BarColumn(bar_width=20),

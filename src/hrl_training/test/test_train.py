@@ -17,6 +17,7 @@ from hrl_core.config import ConfigError
 from hrl_skills.card import POLICIES, PolicyError, hash_of, load_card, save_card
 from hrl_skills.gait import ACTION, OBSERVATION, OBSERVATION_SIZE
 from hrl_skills.policy import load_policy, save_weights
+from hrl_training import imitation
 from hrl_training import train as training
 from hrl_training.envs import gait_training
 from hrl_training.training_run import TrainingInterrupted, TrainingRun
@@ -204,3 +205,21 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
     assert TrainingRun(skill="gait", seed=0, out=tmp_path).torch_device().type == "cuda"
     run = TrainingRun(skill="gait", seed=0, out=tmp_path, device="cpu")
     assert run.torch_device().type == "cpu"
+
+
+@pytest.mark.parametrize("made", [None, {"from": "before the kill"}])
+def test_a_resumed_grasp_begins_with_its_clone_whenever_it_was_killed(tmp_path, monkeypatch, made):
+    class Reached(Exception):
+        pass
+
+    def note(run, env, config, clone, spent):
+        raise Reached(clone)
+
+    run = TrainingRun(skill="grasp", seed=0, out=tmp_path)
+    run.save_checkpoint({"clone": made})
+    monkeypatch.setattr(imitation, "ManipulationEnv", lambda *_, **__: None)
+    monkeypatch.setattr(imitation, "ManipulationVec", lambda _: None)
+    monkeypatch.setattr(imitation, "_clone", lambda *_: {"from": "a new clone"})
+    monkeypatch.setattr(imitation, "train_ppo", note)
+    with pytest.raises(Reached, match="before the kill" if made else "a new clone"):
+        training.train("grasp", out=tmp_path, resume=True)
