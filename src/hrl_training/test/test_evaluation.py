@@ -100,6 +100,13 @@ def test_the_hard_half_is_above_the_median_of_the_mean_rank():
     assert summary["hard"]["trials"] == 2 and summary["hard"]["factors"] == {"push": 1}
 
 
+def test_open_and_cluttered_trials_are_counted_apart():
+    rows = [row(k, k != 3, factors={"clutter": float(k > 1)}) for k in range(6)]
+    summary = summarise(rows, {})
+    assert (summary["open"]["successes"], summary["open"]["trials"]) == (2, 2)
+    assert (summary["cluttered"]["successes"], summary["cluttered"]["trials"]) == (3, 4)
+
+
 def test_a_trial_without_the_factor_is_easy():
     rows = [row(0, factors={}), row(1, factors={"wall_gap": 0.2}), row(2, factors={})]
     assert hard_half(rows, {"wall_gap": -1}).tolist() == [False, True, False]

@@ -8,6 +8,7 @@ from typing import Any
 from hrl_skills.card import Card, Comparison, Figure, load_card, save_card
 from hrl_training.evaluation.summary import FORCE_LIMIT, Summary
 from hrl_training.evaluation.table import named
+from hrl_training.statistics import wilson_interval
 
 DIGITS = 4
 
@@ -81,12 +82,14 @@ def hard_in_words(summary: Summary) -> str:
 def _figures(write: _Writer, summary: Summary) -> list[Figure]:
     gait = summary["skill"] == "gait"
     found = [write.figure("success rate", summary["success_rate"], summary["interval"])]
+    parts = {"open": "in the open", "cluttered": "in clutter"}
     if "hard" in summary:
-        half = summary["hard"]
-        metric = f"success rate, {hard_in_words(summary)}"
-        found.append(
-            write.figure(metric, half["success_rate"] or 0, half["interval"], half["trials"])
-        )
+        parts["hard"] = hard_in_words(summary)
+    for key, words in parts.items():
+        part = summary.get(key)
+        if part and part["trials"]:
+            metric, rate = f"success rate, {words}", part["success_rate"]
+            found.append(write.figure(metric, rate, part["interval"], part["trials"]))
     if not gait:
         found.append(write.figure("median time, s", summary["duration_median"]))
         for key, name in (("false_success", "succeeded"), ("false_failure", "failed")):
@@ -102,8 +105,9 @@ def _figures(write: _Writer, summary: Summary) -> list[Figure]:
             found.append(write.figure(f"{named(name)}, mean", measure["mean"]))
             found.append(write.figure(f"{named(name)}, 95 % of the trials", measure["p95"]))
     if "force_over_60_n" in summary:
-        share = summary["force_over_60_n"] / summary["trials"]
-        found.append(write.figure(f"share of trials above {FORCE_LIMIT:.0f} N", share))
+        count, trials = summary["force_over_60_n"], summary["measures"]["force"]["trials"]
+        metric = f"share of trials above {FORCE_LIMIT:.0f} N"
+        found.append(write.figure(metric, count / trials, wilson_interval(count, trials), trials))
     if "ece" in summary:
         found.append(write.figure("expected calibration error of the chances", summary["ece"]))
     for metric, figure in summary.get("experiments", {}).items():

@@ -21,6 +21,7 @@ from hrl_training.statistics import (
 FORCE_LIMIT = 60.0  # N, on a shelf
 RANGE_BINS = 6  # at most
 BIN_TRIALS = 10  # in a bin, at least
+CLUTTER = {"open": 0.0, "cluttered": 1.0}  # values of the factor `clutter` of grasp and place
 SQUARE = "_square"  # measures of this ending are mean squares: their root mean square is reported
 WEIGHT = "windows"  # how many values such a mean is of
 
@@ -58,6 +59,10 @@ def summarise(rows: Sequence[Row], difficulty: Mapping[str, int]) -> Summary:
         for name, mask in (("easy", ~hard), ("hard", hard)):
             summary[name] = _successes([row for row, its in zip(rows, mask, strict=True) if its])
         summary["hard"]["factors"] = dict(difficulty)
+    for name, value in CLUTTER.items():
+        having = [row for row in rows if row.factors.get("clutter") == value]
+        if having:
+            summary[name] = _successes(having)
     summary["ranges"] = success_over_ranges(rows)
     return summary
 

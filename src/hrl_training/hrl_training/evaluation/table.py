@@ -10,6 +10,7 @@ from rich.table import Table
 from hrl_training.evaluation.summary import FORCE_LIMIT, Summary
 
 MOST_FAILURES = 30  # lines
+PARTS = {"easy": "easy half", "hard": "hard half", "open": "open", "cluttered": "cluttered"}
 COMPARISON_HEAD = ("trials", "learned", "script", "difference", "time ratio")
 MEASURE_HEAD = ("mean", "median", "95 %", "largest")
 # The first part found in the name of a measure tells its unit.
@@ -53,10 +54,10 @@ def show(result: dict[str, Any], console: Console) -> None:
 def figure_rows(summary: Summary) -> list[tuple[str, str, str]]:
     """Name, value and interval of every figure."""
     rows = [("success", counted(summary), interval_text(summary["interval"]))]
-    for name in ("easy", "hard"):
-        if name in summary:
-            half = summary[name]
-            rows.append((f"  {name} half", counted(half), interval_text(half["interval"])))
+    for key, name in PARTS.items():
+        if key in summary:
+            part = summary[key]
+            rows.append((f"  {name}", counted(part), interval_text(part["interval"])))
     for label, count in summary["labels"].items():
         if label != "ok":
             rows.append((f"  {label}", str(count), ""))
