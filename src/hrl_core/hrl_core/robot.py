@@ -64,6 +64,8 @@ class Legs(Config):
     damping: float  # N m s/rad
     armature: float  # kg m^2
     effort_limit: tuple[float, ...]  # N m, per joint of one leg
+    # m/s, m/s, rad/s that the gait moves beside what is asked; taken off every command but zero
+    velocity_trim: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class Arm(Config):

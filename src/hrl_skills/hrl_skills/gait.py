@@ -200,6 +200,7 @@ class Gait:
         """Without a policy: the one that the package ships."""
         self._policy = policy or load_policy("gait", OBSERVATION, ACTION)
         self._stepper = Stepper(1, GaitConfig.of(robot))
+        self._trim = np.array(robot.legs.velocity_trim)
 
     @property
     def stand(self) -> np.ndarray:
@@ -228,7 +229,8 @@ class Gait:
         command (3,) m/s, m/s, rad/s and gyro (3,) rad/s in base_link; up_in_base (3,) is the
         world's z axis; joints (12,) rad and joint_velocities (12,) rad/s as in JOINTS.
         """
-        self._stepper.accept(np.asarray(command, dtype=float)[None])
+        wanted = np.asarray(command, dtype=float)
+        self._stepper.accept((wanted - self._trim * wanted.any())[None])
         observation = self._stepper.observe(
             *(np.asarray(x)[None] for x in (up_in_base, gyro, joints, joint_velocities))
         )
