@@ -35,16 +35,17 @@ from hrl_training.evaluation.circumstances import Circumstances, draw_circumstan
 from hrl_training.evaluation.tasks import Draw, GraspTasks, PlaceTasks
 from hrl_training.evaluation.trial import Options, Row, Watch
 from hrl_training.manipulation_tasks import ITEM, STATION, ManipulationTask, draw_grasp, draw_place
+from hrl_training.scripts_manipulation import script_policy
 
 BEFORE = np.array([-0.4, 0.0, 0.0])  # m: from here the robot walks to where it is to stand
-WAY_TICKS = 50  # it takes about 25
+WAY_TICKS = 50  # it takes about 15
 WAY_SPEED = np.array([0.4, 0.2, 0.5])  # m/s, m/s, rad/s
 STILL_TICKS = 5  # before the skill and after its end
 WALK = (np.array([-0.3, 0.0, 0.0]), np.array([0.2, 0.0, 0.6]))  # m/s, m/s, rad/s, after a grasp
 WALK_TICKS = 15  # of each of them
 FORCE_LIMIT = 60.0  # N, on shelf, station and walls
 SHIFT_LIMIT = 0.03  # m, that a neighbour may be moved
-LOWERED_LIMIT = 0.1  # m; an item that ends lower by more fell down
+FALL = 0.1  # m; an item that ends lower by more fell off its board
 DRAWS = 20  # of a task of place at most
 PLANT_STREAM, TASK_STREAM = 14, 100  # of random numbers
 MISSED = ("not found", "not reached", "not grasped", "timed out")  # unless the item fell over
@@ -72,12 +73,11 @@ class ManipulationTrials:
         self._robot = load_robot()
         learned = options.policy == "learned"
         self._chances = load_chances(skill, options.folder) if learned else None
-        if options.policy == "script":
-            from hrl_training.scripts_manipulation import script_policy
-
-            self._policy = script_policy(skill, self._robot)
-        else:
-            self._policy = load_policy_of(skill, options.folder)
+        self._policy = (
+            script_policy(skill, self._robot)
+            if options.policy == "script"
+            else load_policy_of(skill, options.folder)
+        )
         # A trial of place begins with the shipped grasp, whatever is measured.
         self._grasp_policy = load_policy_of("grasp") if skill == "place" else self._policy
 
@@ -104,7 +104,8 @@ class ManipulationTrials:
             run = bench.run(Grasp(task.site, self._robot, self._policy), task.goal, self._chances)
             truth = bench.plant.truth()
             achieved = truth.held == ITEM
-            measures = {"upright": float(truth.items[ITEM][2, 2])}
+            stood = task.trial.item(ITEM).map_from_item
+            measures = _measures(truth, float(stood[2, 3]))
             if achieved and run.outcome.pose is not None:
                 measures["item_in_hand_error"] = _hand_error(bench, run.outcome.pose)
             if run.outcome.succeeded:
@@ -151,10 +152,10 @@ class ManipulationTrials:
         bench.hold_blindly(STILL, STILL_TICKS)
         truth, face = bench.plant.truth(), site.face(STATION)
         target = site.target_point(STATION) + face[:3, :2] @ goal.offset
-        wrong = misplacement(truth, ITEM, site.item(ITEM).size[2], target)
-        pose = truth.items[ITEM]
-        error = float(np.linalg.norm((pose[:3, 3] - target)[:2]))
-        measures = {"upright": float(pose[2, 2]), "error": error}
+        height = site.item(ITEM).size[2]
+        wrong = misplacement(truth, ITEM, height, target)
+        error = float(np.linalg.norm((truth.items[ITEM][:3, 3] - target)[:2]))
+        measures = _measures(truth, target[2] + 0.5 * height) | {"error": error}
         return self._row(bench, task, draw, run, begin, not wrong, not wrong, measures)
 
     def _bench(
@@ -188,7 +189,6 @@ class ManipulationTrials:
         shifts = [truth.items[n][:3, 3] - begin.items[n][:3, 3] for n in task.others]
         upright = min((float(truth.items[n][2, 2]) for n in task.others), default=1.0)
         measures |= {
-            "lowered": float(begin.items[ITEM][2, 3] - truth.items[ITEM][2, 3]),
             "force": max(touches.values(), default=0.0),
             "neighbour_shift": max((float(np.linalg.norm(step)) for step in shifts), default=0.0),
         }
@@ -203,7 +203,7 @@ class ManipulationTrials:
             achieved=achieved,
             duration=run.duration,
             factors=draw.factors,
-            measures=measures,
+            measures={name: value for name, value in measures.items() if name != "below"},
             touched=tuple(f"{name} ({newtons:.0f} N)" for name, newtons in touches.items()),
             conditions=run.conditions,
             chance=run.chance,
@@ -220,7 +220,7 @@ def label_of(
 ) -> str:
     """The label of a trial. others_upright: the smallest cosine of the neighbours' tilts.
 
-    measures: `upright` (that of the item), how far it was `lowered` m, `force` N,
+    measures: `upright` (that of the item), how far it is `below` its board m, `force` N,
     `neighbour_shift` m.
     """
     if fallen:
@@ -229,7 +229,7 @@ def label_of(
         return "false failure" if achieved else "false success"
     if not achieved:
         label = CODES.get(outcome.code, "not reached")
-        if label in MISSED and measures["lowered"] > LOWERED_LIMIT:
+        if label in MISSED and measures["below"] > FALL:
             return "dropped"
         return "tipped" if label in MISSED and measures["upright"] < UPRIGHT_LIMIT else label
     if not kept:
@@ -269,6 +269,12 @@ def carry_to(bench: Bench, map_from_base: np.ndarray) -> None:
         # Free joints move along map's axes and turn about their own.
         data.qvel[vel : vel + 3] = new_from_old[:3, :3] @ data.qvel[vel : vel + 3]
     mujoco.mj_forward(model, data)
+
+
+def _measures(truth: Truth, height: float) -> dict[str, float]:
+    """How the item stands at the end; `height` [m]: of its centre where it stood or belongs."""
+    pose = truth.items[ITEM]
+    return {"upright": float(pose[2, 2]), "below": height - float(pose[2, 3])}
 
 
 def _hand_error(bench: Bench, tool_from_item: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from hrl_training.manipulation_trials import ManipulationTrials, label_of
 
 SEEDS = range(60)
 DONE = Outcome(Code.SUCCEEDED, "", Verdict(True, "", {}))
-STANDS = {"upright": 1.0, "lowered": 0.0, "force": 0.0, "neighbour_shift": 0.0}
+STANDS = {"upright": 1.0, "below": 0.0, "force": 0.0, "neighbour_shift": 0.0}
 
 
 def grasp_tasks(**bin_ranges):
@@ -150,7 +150,7 @@ def test_pushes_come_as_often_and_as_hard_as_drawn():
         (failed(Code.NOT_HELD, ""), False, False, False, 1.0, {}, "not grasped"),
         (failed(Code.NOT_HELD, ""), False, False, False, 1.0, {"upright": 0.1}, "tipped"),
         (failed(Code.ITEM_NOT_FOUND, ""), False, False, False, 1.0, {}, "not found"),
-        (failed(Code.ITEM_NOT_FOUND, ""), False, False, False, 1.0, {"lowered": 0.4}, "dropped"),
+        (failed(Code.ITEM_NOT_FOUND, ""), False, False, False, 1.0, {"below": 0.4}, "dropped"),
         (failed(Code.STEP_LIMIT, ""), False, False, False, 1.0, {}, "timed out"),
         (DONE, False, True, False, 1.0, {}, "dropped"),
         (DONE, False, True, True, 0.5, {}, "tipped"),
