@@ -65,7 +65,7 @@ UNSEEN_TICKS = 25  # at rest at the goal without a look at the target
 # The stowed arm hides a high marker from the standoff. Then a target counts whose place is still
 # known this well from earlier looks or the map, if the scan sees its face where it should be.
 LOOK_TICKS = 6  # at rest, waiting for a look that somebody may have hidden
-KNOWN_POSITION_SD, KNOWN_YAW_SD = 0.016, 0.02  # m, rad
+KNOWN_POSITION_SD, KNOWN_YAW_SD = 0.02, 0.035  # m, rad
 RING_MARGIN = 0.04  # m, by which a ring must meet the face for sure
 SCAN_TOLERANCE = 0.10  # m, between the face in the scan and the standoff
 
