@@ -179,6 +179,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _messages,
     _middleware,
     _package("torch", "torch"),
+    _package("onnxruntime", "onnxruntime"),
     _package("mujoco", "mujoco"),
     _package("mjbatch", "mjbatch"),
     _package("opencv-python-headless", "cv2"),

@@ -19,6 +19,7 @@ from hrl_core.config import Config, ConfigError, find_config, load_yaml
 
 # Weights and cards of the gait and of our skills; HRL_POLICIES names another folder of them.
 POLICIES = Path(os.environ.get("HRL_POLICIES") or Path(__file__).parent / "policies")
+Version = Annotated[str, pydantic.Field(pattern=r"^\d+\.\d+\.\d+$")]
 Sha256 = Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -111,7 +112,7 @@ class Card(Config):
 
     format: Literal[2]  # a reader of another format would misread it
     skill: str
-    version: str
+    version: Version
     robot: str  # name of the robot file that it was trained with
     sha256: Sha256
     observation: tuple[ObservationPart, ...] = pydantic.Field(min_length=1)

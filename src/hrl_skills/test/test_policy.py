@@ -115,6 +115,7 @@ def test_a_mirror_in_the_weights_makes_the_policy_symmetric(tmp_path):
         ({"skill": "walk"}, r"card.yaml: skill is 'walk'; allowed here is 'toy'"),
         ({"rate_hz": -1}, r"card.yaml:\d+: rate_hz = -1: .*greater than 0"),
         ({"colour": "red"}, r"card.yaml:\d+: colour = 'red'"),
+        ({"version": "new"}, r"card.yaml:\d+: version = 'new'"),
         ({"format": 1}, r"card.yaml:\d+: format = 1: Input should be 2"),
         ({"robot": "go1"}, r"card.yaml: unknown robot 'go1'; known: \['spot'\]"),
         ({"limits": []}, r"card.yaml:\d+: limits = \[\]"),
@@ -212,7 +213,7 @@ class Malice:
 
 def test_weights_that_would_run_code_are_refused_and_do_not_run_it(tmp_path):
     folder = write(tmp_path)
-    for save in (torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))):
+    for save in (torch.save, lambda value, path: path.write_bytes(pickle.dumps(value, 2))):
         save({"observation_mean": Malice(tmp_path / "ran")}, folder / "weights.pt")
         edit_card(folder, sha256=hashlib.sha256((folder / "weights.pt").read_bytes()).hexdigest())
         with pytest.raises(PolicyError, match="not weights saved by torch"):

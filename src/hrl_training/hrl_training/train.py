@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrl_core.config import ConfigError
-from hrl_skills.card import hash_of
-from hrl_skills.library import policy_folder
+from hrl_skills.card import hash_of, load_card, save_card
+from hrl_skills.library import load_policy_of, policy_folder
 from hrl_training import foreign
 from hrl_training.training_run import DEVICES, TrainingInterrupted, TrainingRun
 
@@ -77,11 +77,19 @@ def trainable() -> list[str]:
 
 
 def install(skill: str, folder: Path) -> Path:
-    """Make the policy in `folder` the shipped one; returns where it lies now."""
+    """Make the policy in `folder` the shipped one, as its next version; returns where it lies."""
+    card = load_policy_of(skill, folder).card  # refuses what could not be used
+    assert card is not None
     shipped = policy_folder(skill)
     shipped.mkdir(parents=True, exist_ok=True)
-    for name in ("weights.pt", "card.yaml"):
-        shutil.copyfile(folder / name, shipped / name)
+    if (shipped / "card.yaml").is_file():
+        before = load_card(shipped / "card.yaml")
+        if before.sha256 == card.sha256:
+            return shipped  # with the figures that its card has by now
+        major, minor, _ = before.version.split(".")
+        card = card.model_copy(update={"version": f"{major}.{int(minor) + 1}.0"})
+    shutil.copyfile(folder / "weights.pt", shipped / "weights.pt")
+    save_card(shipped, card)
     return shipped
 
 

@@ -1,6 +1,7 @@
 """Training runs: what they write, how they go on, what they start from."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrl_core.config import ConfigError
@@ -178,12 +178,25 @@ def test_the_command_says_how_to_go_on_after_an_interruption(tmp_path):
     assert (tmp_path / "o" / "checkpoint.pt").is_file()
 
 
-def test_install_copies_weights_and_card(trained, tmp_path, monkeypatch):
+def test_what_is_installed_is_the_next_version(trained, tmp_path, monkeypatch):
+    shutil.copytree(SHIPPED, tmp_path / "gait")
+    before = load_card(SHIPPED / "card.yaml").version.split(".")
     monkeypatch.setattr(training, "policy_folder", lambda skill: tmp_path / skill)
-    shipped = training.install("gait", trained)
-    assert shipped == tmp_path / "gait"
-    card = yaml.safe_load((shipped / "card.yaml").read_text())
-    assert card["sha256"] == hash_of(shipped / "weights.pt") == hash_of(trained / "weights.pt")
+    for _ in range(2):  # a second time it is there already
+        folder = training.install("gait", trained)
+        card = load_policy("gait", OBSERVATION, ACTION, folder).card
+        assert card is not None
+        assert card.sha256 == hash_of(trained / "weights.pt")
+        assert card.version.split(".") == [before[0], str(int(before[1]) + 1), "0"]
+
+
+def test_what_does_not_load_is_not_installed(trained, tmp_path, monkeypatch):
+    broken = shutil.copytree(trained, tmp_path / "broken")
+    (broken / "weights.pt").write_bytes(b"broken")
+    monkeypatch.setattr(training, "policy_folder", lambda skill: tmp_path / skill)
+    with pytest.raises(PolicyError, match="weights.pt: sha256 is"):
+        training.install("gait", broken)
+    assert not (tmp_path / "gait").exists()
 
 
 def test_an_unknown_skill_is_refused_with_the_known_ones():
