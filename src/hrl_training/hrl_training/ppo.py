@@ -98,11 +98,11 @@ def continuation(config: PPOConfig) -> PPOConfig:
     narrow = config.final_std if config.narrow_from < 1.0 else 0.5 * config.initial_std
     return replace(
         config,
-        learning_rate=config.final_learning_rate,
-        final_learning_rate=0.3 * config.final_learning_rate,
+        learning_rate=1e-4,
+        final_learning_rate=3e-5,
         initial_std=max(narrow, math.exp(config.lowest_log_std)),
         entropy_weight=0.0,
-        critic_first=0.2,
+        critic_first=0.25,
     )
 
 
