@@ -20,8 +20,8 @@ COMMON = {
     "gradient_norm": 0.7,
     "initial_std": 0.5,
 }
-APPROACH = PPOConfig(steps=2_500_000, discount=0.98, **COMMON)
-WALK = PPOConfig(steps=2_500_000, discount=0.99, **COMMON)
+APPROACH = PPOConfig(steps=4_000_000, discount=0.98, **COMMON)
+WALK = PPOConfig(steps=6_000_000, discount=0.99, **COMMON)
 LICENCE = "trained in a planar model identified from this project's own gait; Apache-2.0"
 LIMITS = (
     "flat floor; speeds and slew limits of the robot file, response of the shipped gait",
@@ -44,7 +44,7 @@ def train_approach(run: TrainingRun) -> None:
         limits=(
             *LIMITS,
             "starts up to 3 m away in front of the target, turned away by up to 100 deg",
-            "obstacles stand still; people are left to the shield",
+            "a clear way beside what stands about; it plans none round a row of things",
         ),
         licence=LICENCE,
     )
@@ -65,7 +65,7 @@ def train_walk(run: TrainingRun) -> None:
         limits=(
             *LIMITS,
             "goals up to 15 m away over known ground; needs a way at least 0.64 m wide",
-            "people up to 1.1 m/s who stop for the robot at 0.25 to 0.5 m",
+            "people who stop for the robot at 0.2 m or more",
         ),
         licence=LICENCE,
     )

@@ -5,6 +5,7 @@ import numpy as np
 from hrl_core.geometry import wrap_angle
 from hrl_training.envs.gait_response import PERIOD, GaitResponse
 
+STEPS_ON = 6  # periods in which the gait steps in place after the last command; then it stands
 AWAY = 90.0  # m, where boxes and people are put that a scene does not use
 AWAY_BOX = np.array([AWAY, AWAY, AWAY + 0.1, AWAY + 0.1], np.float32)  # x0, y0, x1, y1
 
@@ -78,6 +79,7 @@ class PlanarPlant:
         self._gains = np.tile(self._gain, (n, 1))
         self._delays = np.tile(self._delay, (n, 1))
         self._commands = np.zeros((n, 2 + self._delay.max(), 3))  # newest first
+        self._idle = np.zeros(n, int)  # periods since the last command that was not zero
 
     def reset(self, rows: np.ndarray, pose: np.ndarray) -> None:
         """Put robots at rest at poses (len(rows), 3), with a fresh draw of their response."""
@@ -85,6 +87,7 @@ class PlanarPlant:
         self.pose[rows] = pose
         for array in (self.velocity, self.mean_velocity, self._sway, self._commands):
             array[rows] = 0.0
+        self._idle[rows] = STEPS_ON
         spread = self._rng.uniform(0.75, 1.25, shape)
         self._alphas[rows] = np.clip(self._alpha * spread, 0.1, 0.95)
         self._gains[rows] = self._gain * self._rng.uniform(0.9, 1.1, shape)
@@ -99,7 +102,9 @@ class PlanarPlant:
         answered = np.take_along_axis(self._commands, self._delays[:, None], axis=1)[:, 0]
         self.mean_velocity += self._alphas * (self._gains * answered - self.mean_velocity)
         white = self._rng.normal(size=(n, 3)) * self._noise * np.sqrt(1 - self._correlation**2)
-        self._sway = self._correlation * self._sway + white
+        self._idle = np.where(command.any(1), 0, self._idle + 1)
+        stepping = (self._idle < STEPS_ON)[:, None]  # who stands does not sway
+        self._sway = np.where(stepping, self._correlation * self._sway + white, 0.0)
         self.velocity = self.mean_velocity + self._sway
         yaw = self.pose[:, 2] + 0.5 * PERIOD * self.velocity[:, 2]
         c, s = np.cos(yaw), np.sin(yaw)
