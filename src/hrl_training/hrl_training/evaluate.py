@@ -21,8 +21,9 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
 
 from hrl_core.config import ConfigError
+from hrl_skills.card import add_training_seed
 from hrl_skills.library import policy_folder
-from hrl_training.evaluation.card_figures import put_into_card
+from hrl_training.evaluation.card_figures import put_into_card, success_figure
 from hrl_training.evaluation.journal import Journal, to_json
 from hrl_training.evaluation.page import write_page
 from hrl_training.evaluation.parallel import run_parallel
@@ -224,6 +225,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default out/evaluate/SKILL")
     parser.add_argument("--video", type=int, default=0, metavar="K", help="film the first failures")
     parser.add_argument("--card", action="store_true", help="put the figures into the card")
+    parser.add_argument(
+        "--card-seed",
+        action="store_true",
+        help="note the success rate in the shipped card, as that of the training seed of --weights",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the rows in --out")
     options = parser.parse_args(arguments)
     for name, least in (("trials", 1), ("workers", 1), ("seed", 0), ("video", 0)):
@@ -231,9 +237,23 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
             parser.error(f"--{name} {value}: allowed are whole numbers from {least}")
     if options.weights is not None and not (options.weights / "card.yaml").is_file():
         raise ConfigError(f"--weights {options.weights}: holds no card.yaml")
-    if options.card and options.policy == "script":
+    if (options.card or options.card_seed) and options.policy == "script":
         parser.error("--card: the card is that of the learned policy, and only a script would run")
     return options
+
+
+def _note(options: argparse.Namespace, summary: Any, console: Console) -> None:
+    """Put what was measured into the cards that the command line asks for."""
+    shipped = policy_folder(options.skill)
+    folder = options.weights or shipped
+    if options.card:
+        # The card lies beside the weights that it is about.
+        put_into_card(folder, summary, command_line(options, weights=False))
+        console.print(f"figures put into {folder / 'card.yaml'}", soft_wrap=True)
+    if options.card_seed:
+        figure = success_figure(summary, command_line(options))
+        add_training_seed(shipped, folder, figure)
+        console.print(f"training seed noted in {shipped / 'card.yaml'}", soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -248,11 +268,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.json.write_text(to_json(result, indent=1) + "\n", encoding="utf-8")
     if evaluation.interrupted:
         console.print("interrupted; the same command with --resume goes on")
-    elif options.card:
-        folder = options.weights or policy_folder(options.skill)
-        # The card lies beside the weights that it is about.
-        put_into_card(folder, result["summary"], command_line(options, weights=False))
-        console.print(f"figures put into {folder / 'card.yaml'}", soft_wrap=True)
+    else:
+        _note(options, result["summary"], console)
     if result["rows"]:
         films = {} if evaluation.interrupted else evaluation.film(options.video)
         page = evaluation.out / "index.html"

@@ -72,6 +72,11 @@ def with_figures(card: Card, summary: Summary, command: str) -> Card:
     return card.model_copy(update={"figures": (*new, *figures), "comparisons": tuple(comparisons)})
 
 
+def success_figure(summary: Summary, command: str) -> Figure:
+    """The success rate alone, as `command` measured it."""
+    return _success(_Writer(summary, command), summary)
+
+
 def hard_in_words(summary: Summary) -> str:
     """Which factors define the hard half: `hard half (high mass, low friction)`."""
     signs = {1: "high", -1: "low"}
@@ -79,9 +84,13 @@ def hard_in_words(summary: Summary) -> str:
     return f"hard half ({', '.join(f'{signs[s]} {name}' for name, s in factors.items())})"
 
 
+def _success(write: _Writer, summary: Summary) -> Figure:
+    return write.figure("success rate", summary["success_rate"], summary["interval"])
+
+
 def _figures(write: _Writer, summary: Summary) -> list[Figure]:
     gait = summary["skill"] == "gait"
-    found = [write.figure("success rate", summary["success_rate"], summary["interval"])]
+    found = [_success(write, summary)]
     parts = {"open": "in the open", "cluttered": "in clutter"}
     if "hard" in summary:
         parts["hard"] = hard_in_words(summary)
