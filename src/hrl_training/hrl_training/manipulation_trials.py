@@ -272,9 +272,10 @@ def carry_to(bench: Bench, map_from_base: np.ndarray) -> None:
 
 
 def _measures(truth: Truth, height: float) -> dict[str, float]:
-    """How the item stands at the end; `height` [m]: of its centre where it stood or belongs."""
+    """How the item is at the end; `height` [m]: of its centre where it stood or belongs."""
     pose = truth.items[ITEM]
-    return {"upright": float(pose[2, 2]), "below": height - float(pose[2, 3])}
+    below = 0.0 if truth.held == ITEM else height - float(pose[2, 3])
+    return {"upright": float(pose[2, 2]), "below": below}
 
 
 def _hand_error(bench: Bench, tool_from_item: np.ndarray) -> float:
