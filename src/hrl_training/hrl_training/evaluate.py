@@ -53,6 +53,7 @@ class Evaluation:
         self.rows: dict[Policy, list[Row]] = {}
         self.experiments: dict[str, Any] = {}
         self.interrupted = False
+        self._weights = _weights_hash(self.skill, options.weights)
 
     def run(self) -> None:
         """Run the trials of every policy; Ctrl-C ends it and keeps what is there."""
@@ -146,7 +147,7 @@ class Evaluation:
             "policy": options.policy,
             "label": first,
             "vision": not options.no_vision,
-            "weights_sha256": _weights_hash(self.skill, options.weights),
+            "weights_sha256": self._weights,
             "interrupted": self.interrupted,
             "command": command_line(options),
         }
@@ -171,7 +172,7 @@ class Evaluation:
             "tasks": self._tasks_id()["sha256"],
             "policy": policy,
             "vision": not self.options.no_vision,
-            "weights": _weights_hash(self.skill, self.options.weights),
+            "weights": self._weights,
         }
 
     def _workers(self, jobs: int) -> int:

@@ -27,7 +27,7 @@ table { border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: 3px 14px 3px 0;
          border-bottom: 1px solid #e3e3e3; }
 th { font-weight: 600; } .number { text-align: right; white-space: nowrap; }
-td.name { white-space: pre; }
+td:not(:last-child) { white-space: nowrap; } td.name { white-space: pre; }
 .plots { display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; }
 .plots img { max-width: 100%; } .half { width: 49%; } .full { width: 100%; }
 figure { display: inline-block; margin: 0 10px 14px 0; width: 340px; vertical-align: top; }

@@ -169,7 +169,7 @@ def _compare(pairs: list[tuple[Row, Row]]) -> dict[str, Any]:
             "script": _measures([other for _, other in pairs]),
         },
     }
-    if len(times) and times.min() > 0:
+    if len(times) and times.min() > 0 and np.ptp(times) > 0:  # not for episodes of one length
         found["time_ratio"] = {
             "value": ratio(np.arange(len(times))),
             "interval": bootstrap_interval(ratio, len(times)),
