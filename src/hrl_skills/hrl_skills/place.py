@@ -57,7 +57,8 @@ FRESH = 1.5  # s; a detection of the station younger than this is present
 GLANCE_TICKS, LOOK_TICKS = 4, 15  # to see the station before it is looked up, or given up
 LOCALISED = 0.03  # m, sd of the robot's place on the map
 REMEMBERED = 10.0  # s; odometry hardly drifts in the time since an approach
-VERIFY_TICKS = 25
+VERIFY_TICKS = 15
+SETTLED = 0.3  # s, after the hand has left the item
 REACHED, REACHABLE = 0.005, 0.03  # m, short of the target: as good as there; still tried
 NOMINAL_PITCH = 1.1  # rad, of a hand whose grasp was not measured
 NOMINAL_DEPTH = 0.03  # m, tool below the item's top then
@@ -138,6 +139,7 @@ class Place:
         self._odom_from_face: np.ndarray | None = None
         self._odom_from_item: np.ndarray | None = None
         self._released_at: float | None = None
+        self._left_at: float | None = None  # s, when the hand began to withdraw from it
         self._failure: Outcome | None = None
         self._raised = self._withdrawn = False
 
@@ -246,6 +248,8 @@ class Place:
 
     def _fold(self, sensed: Sensed) -> Tick:
         arm = self._arm
+        if self._left_at is None:
+            self._left_at = sensed.stamp
         if not self._withdrawn:
             self._withdrawn = arm.withdraw(gripper=None if self._failure else -1.0)
         elif self._failure is not None:
@@ -256,12 +260,18 @@ class Place:
         return self._step(0.9)
 
     def _verify(self, sensed: Sensed) -> Tick:
-        """Judge by a sight of the item younger than the release, seen from the stow pose."""
+        """Judge by a sight of the item from the stow pose.
+
+        The camera does not see what stands high up from there: then by a sight of it from the hand
+        as that withdrew.
+        """
         self._arm.hold(gripper=1.0)
         detection = sensed.detections.get(self._goal.item)
         fresh = detection is not None and detection.stamp > sensed.stamp - 0.1 * self._ticks + 0.05
         if (not fresh and self._ticks < VERIFY_TICKS) or self._ticks < 6:
             return self._step(0.95)
+        assert self._left_at is not None, "verifies what it did not let go of"
+        fresh = detection is not None and detection.stamp > self._left_at + SETTLED
         opening = float(self._arm.hand.gripper[0])
         evidence = {"gripper_rad": opening}
         if detection is None or not fresh:
