@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ from hrl_skills.policy import save_weights
 from hrl_training.evaluation.tasks import Tasks, load_tasks, task_file
 from hrl_training.ppo import PPO, PPOConfig, VectorEnv, continuation
 
-CHECKPOINT_EVERY = 20  # updates
+CHECKPOINT_EVERY = 30.0  # s: a kill costs no more
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -256,13 +257,12 @@ def train_ppo(
         TextColumn("{task.fields[line]}"),
         TimeRemainingColumn(),
     )
-    updates = 0
+    saved = -math.inf  # s, time of the last checkpoint
     with run.interruptible(), run.curves(ppo.steps) as curves, Progress(*columns) as progress:
         task = progress.add_task("train", total=1.0, line="")
 
         def report(figures: dict[str, float]) -> None:
-            nonlocal updates
-            updates += 1
+            nonlocal saved
             line = (
                 f"{ppo.steps / 1e6:.2f}M steps, {figures['steps_per_second']:.0f}/s, "
                 f"reward {figures['reward']:.3f}, "
@@ -270,8 +270,9 @@ def train_ppo(
             )
             progress.update(task, completed=ppo.progress(run.minutes), line=line)
             curves(figures, ppo.steps)
-            if updates % CHECKPOINT_EVERY == 0:
+            if time.monotonic() - saved > CHECKPOINT_EVERY:
                 run.save_checkpoint(ppo.state())
+                saved = time.monotonic()
                 if not progress.console.is_terminal:
                     progress.console.print(line)
             if run.interrupted:
