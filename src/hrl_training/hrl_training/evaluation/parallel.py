@@ -16,7 +16,12 @@ from typing import Any
 from hrl_core.config import ConfigError
 
 # A second thread makes small networks slower, and sums come out in another order.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
 
 
 class TrialError(RuntimeError):
@@ -100,7 +105,7 @@ def _run(job: Any) -> Any:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes inherit these, and read them when numpy is imported."""
+    """Processes inherit these, and read them when numpy and OpenCV are imported."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
