@@ -8,6 +8,7 @@ import pytest
 from hrl_core import topics
 from hrl_core.outcomes import Code
 from hrl_core.ros.qos import interface, publisher_qos
+from hrl_skills.chances import load_chances
 from tests.ros.fake_robot import FakeRobot
 from tests.ros.helpers import wait_for
 from tests.ros.skill_client import (
@@ -88,6 +89,38 @@ def test_a_cancel_right_behind_the_goal_is_obeyed(staged, probe):
     assert (status, result.code) == (CANCELED, Code.CANCELED), result.detail
     assert result.steps <= 2
     wait_for(lambda: commands.messages and stands_still(commands.messages[-1]), "the stop")
+
+
+def test_it_estimates_its_success_while_it_is_idle(staged, probe):
+    from hrl_master.convert import question_msg
+
+    client, _, _ = staged
+    name, kind = topics.ESTIMATE_SUCCESS
+    service = probe.create_client(interface(kind), name.format(skill=client.skill))
+    wait_for(service.service_is_ready, name)
+
+    def ask(request):
+        asked = service.call_async(question_msg(request))
+        return wait_for(lambda: asked.done() and asked.result(), "an estimate")
+
+    answer = ask(goal(client.skill))
+    values = [condition.value for condition in answer.conditions]
+    assert len(values) > 8 and np.isfinite(values).all()
+    chances = load_chances(client.skill)
+    assert answer.ok == (chances is not None), answer.detail
+    if chances is not None:
+        assert answer.probability == chances.probability(
+            {condition.name: condition.value for condition in answer.conditions}
+        )
+        assert answer.trials == chances.trials
+    wrong = ask(next(wrong_goals(client.skill))[0])
+    assert wrong.ok and wrong.probability == 0.0 and "GOAL_INVALID" in wrong.detail
+    handle = client.accepted(goal(client.skill))
+    busy = ask(goal(client.skill))
+    assert not busy.ok and "runs a goal" in busy.detail
+    handle.cancel_goal_async()
+    client.result(handle)
+    probe.destroy_client(service)
 
 
 def test_a_second_goal_is_rejected_with_its_reason_and_the_first_goes_on(staged):

@@ -145,6 +145,12 @@ def evaluate(context: typer.Context) -> None:
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
+def chance(context: typer.Context) -> None:
+    """Ask a running skill how likely a goal is to succeed: `./hrl chance grasp --target A2`."""
+    _run_main("hrl_bringup.chance_node", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
 def calibrate(context: typer.Context) -> None:
     """Fit a skill's chance of success to its trials: `./hrl calibrate SKILL --rows FILE`."""
     _run_main("hrl_training.calibrate", context.args)

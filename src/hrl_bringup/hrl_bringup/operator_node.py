@@ -84,8 +84,10 @@ class Operator:
             if not self._mission.server_is_ready():
                 absent.append("action run_mission")
             absent = absent or [name for name in skills if not self._serves(name)]
+            if absent:
+                return absent
             known = self._known_to_the_master()
-            return absent or [f"{name} to the master" for name in skills if name not in known]
+            return [f"{name}, known to the master" for name in skills if name not in known]
 
         self._wait(lambda: not missing(), 60.0, lambda: f"waiting for {missing()}")
 
@@ -234,11 +236,8 @@ class Operator:
         return any(name == f"/{skill}" for name, _ in actions)
 
     def _known_to_the_master(self) -> set[str]:
-        """Skills that the master can give goals to."""
-        try:
-            actions = get_action_client_names_and_types_by_node(self._node, "master", "/")
-        except NodeNameNonExistentError:
-            return set()
+        """Skills that the master, which is there, can give goals to."""
+        actions = get_action_client_names_and_types_by_node(self._node, "master", "/")
         return {name.rpartition("/")[2] for name, _ in actions}
 
     def _pause(self, paused: bool) -> None:

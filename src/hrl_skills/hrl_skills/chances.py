@@ -108,7 +108,7 @@ def estimate(runner: SkillRunner, goal: Any, sensed: Sensed, chances: Chances | 
     try:
         runner.check(goal, sensed)
     except GoalRejected as error:
-        return Estimate(0.0, f"would be rejected ({error.code.name}): {error}")
+        return rejected(error)
     conditions = runner.skill.conditions(goal, sensed)
     if chances is None:
         return Estimate(None, f"{runner.skill.name} has no {FILE}; see ./hrl calibrate", conditions)
@@ -118,6 +118,11 @@ def estimate(runner: SkillRunner, goal: Any, sensed: Sensed, chances: Chances | 
         f"calibration error {chances.calibration_error:.3f}",
         conditions,
     )
+
+
+def rejected(error: GoalRejected) -> Estimate:
+    """The answer for a goal that must not start."""
+    return Estimate(0.0, f"would be rejected ({error.code.name}): {error}")
 
 
 def load_chances(skill: str, folder: Path | None = None) -> Chances | None:

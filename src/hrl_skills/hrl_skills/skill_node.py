@@ -26,7 +26,7 @@ from hrl_core.ros.qos import interface
 from hrl_core.ros.senses import Senses
 from hrl_core.site import load_site
 from hrl_msgs.msg import NamedValue, Rejection, TickDone
-from hrl_skills.chances import Estimate, estimate, load_chances
+from hrl_skills.chances import Estimate, estimate, load_chances, rejected
 from hrl_skills.convert import (
     arm_msg,
     goal_from_question,
@@ -334,7 +334,8 @@ class SkillNode(HrlNode):
                         self._looked = self._senses.stamp
             answer = estimate(self._runner, goal, self._senses.sensed(), self._chances)
         except GoalRejected as error:
-            answer = Estimate(0.0 if error.code is Code.GOAL_INVALID else None, str(error))
+            wrong = error.code is Code.GOAL_INVALID
+            answer = rejected(error) if wrong else Estimate(None, str(error))
         except Exception as error:  # a fault in one skill must not end the process
             self.get_logger().error(traceback.format_exc())
             answer = Estimate(None, f"{type(error).__name__}: {error}")
