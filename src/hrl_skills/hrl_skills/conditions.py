@@ -36,7 +36,8 @@ def sensing(sensed: Sensed) -> dict[str, float]:
         ranges = sensed.scan.ranges
         gaps = float(np.isnan(ranges).mean())
         # Second differences vanish on straight walls, and the median leaves out the corners.
-        bend = np.roll(ranges, 1) - 2 * ranges + np.roll(ranges, -1)
+        hits = np.where(np.isfinite(ranges), ranges, np.nan)  # infinite where nothing is
+        bend = np.roll(hits, 1) - 2 * hits + np.roll(hits, -1)
         bend = np.abs(bend[np.isfinite(bend)])
         noise = float(1.4826 * np.median(bend) / np.sqrt(6)) if len(bend) else 0.0
     return {
