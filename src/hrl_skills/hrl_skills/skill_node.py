@@ -111,7 +111,7 @@ class SkillNode(HrlNode):
         self._senses.pause()
         # Not in the node's own group: it would bar timers while a goal waits for sensor data.
         group = ReentrantCallbackGroup()
-        self._services = [
+        self._offered = [
             self.create_service(
                 interface(kind), name.format(skill=p.skill), answer, callback_group=group
             )
@@ -133,7 +133,7 @@ class SkillNode(HrlNode):
 
     def unload(self) -> None:
         self._server.destroy()
-        for service in self._services:
+        for service in self._offered:
             self.destroy_service(service)
         self._runner = None
 
