@@ -158,7 +158,7 @@ class TrainingRun:
         if not self.checkpoint.is_file():
             raise ConfigError(f"--resume: {self.checkpoint} does not exist; train first")
         try:
-            content = torch.load(self.checkpoint, weights_only=True)
+            content = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             return {"run": content["run"], "state": content["state"]}
         except Exception as error:  # torch raises whatever its unpickler stumbles over
             raise ConfigError(f"--resume: {self.checkpoint}: not a checkpoint: {error}") from error
