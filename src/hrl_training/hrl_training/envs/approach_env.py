@@ -100,15 +100,15 @@ class ApproachEnv(PlanarEnv):
         A start is turned by up to `turn` from looking at the face, as in a trial.
         """
         rng, m = self.rng, len(goal)
-        wider = np.array([-0.2, 0.2])
+        wider = 0.2  # rad
         start = np.zeros((m, 3))
         missing = np.arange(m)
         for _ in range(TRIES):
             k = len(missing)
             distance = rng.uniform(0.6 * self.tasks.distance[0], self.tasks.distance[1], k)
-            bearing = rng.uniform(*(np.array(self.tasks.bearing) + wider), k)
+            bearing = rng.uniform(self.tasks.bearing[0] - wider, self.tasks.bearing[1] + wider, k)
             x, y = goal[missing, 0] - distance * np.cos(bearing), distance * np.sin(bearing)
-            turn = rng.uniform(*(np.array(self.tasks.turn) + wider), k)
+            turn = rng.uniform(self.tasks.turn[0] - wider, self.tasks.turn[1] + wider, k)
             pose = np.stack([x, y, np.arctan2(-y, -x) + turn], axis=1)
             start[missing] = pose
             free = footprint_clearance(
