@@ -23,7 +23,7 @@ def show_skills() -> None:
     for name in ("gait", *skill_names()):
         path = policy_folder(name) / "card.yaml"
         if not path.is_file():
-            table.add_row(name, "", "a script, no card")
+            table.add_row(name, "", "no card")
             continue
         card = load_card(path)
         success, hard = _success(card), _hard_half(card)
