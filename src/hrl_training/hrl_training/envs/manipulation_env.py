@@ -102,6 +102,7 @@ class ManipulationEnv:
         self.good_ticks, self.free_ticks = zeros(dtype=int), zeros(dtype=int)
         self.grip, self.held = GripSensor(count), zeros(dtype=bool)
         self.was_held = zeros(dtype=bool)
+        self.shelf_force, self.clutter_force = zeros(), zeros()  # N, the largest in the last tick
         self.tool_from_item = zeros(4, 4)  # of the estimate, from the moment it is held
         self.kept = zeros(4, 4)  # world_from_item of the estimate once it is put down or unseen
         self.reset(np.ones(count, bool))
@@ -206,9 +207,12 @@ class ManipulationEnv:
         self.last_action = np.clip(action, -1, 1)
         after = np.column_stack([self.kinematics.inverse(self.command), self.gripper_command])
         self._move_base()
+        peak = np.zeros((2, self.count))
         for piece in range(1, PIECES + 1):
             self.ctrl[:] = before + (after - before) * piece / PIECES
             self.batch.step(nstep=SUBSTEPS)
+            peak = np.maximum(peak, self._forces())
+        self.shelf_force, self.clutter_force = peak
         self.ticks += 1
         measured = self.qpos[:, self._arm_qpos[6]]
         self.held = self.grip.update(measured.copy(), self._effort[:, 6])
@@ -224,13 +228,11 @@ class ManipulationEnv:
         address = self._address[name]
         return np.linalg.norm(self._sensors[:, address + 1 : address + 4], axis=1)
 
-    def shelf_force(self) -> np.ndarray:
-        """Force (n,) N between the robot and the shelf."""
-        return np.maximum(self.force("robot/shelf"), self.force("robot/back"))
-
-    def clutter_force(self) -> np.ndarray:
-        """Force (n,) N between neighbours or walls and the robot or what it holds."""
-        return np.maximum(self.force("robot/clutter"), self.force("item/clutter"))
+    def _forces(self) -> np.ndarray:
+        """Forces (2, n) N now: on the shelf; on neighbours and walls, by the robot or the item."""
+        on_shelf = np.maximum(self.force("robot/shelf"), self.force("robot/back"))
+        on_clutter = np.maximum(self.force("robot/clutter"), self.force("item/clutter"))
+        return np.stack([on_shelf, on_clutter])
 
     def item_pose(self) -> tuple[np.ndarray, np.ndarray]:
         """True position (n, 3) and rotation (n, 3, 3) of the item in the world."""
@@ -267,8 +269,8 @@ class ManipulationEnv:
         pushed = np.linalg.norm((position - self.begun.target)[:, :2], axis=1) > 0.12
         tipped = rotation[:, 2, 2] < 0.6
         failure = (
-            (self.shelf_force() > SHELF_FORCE_LIMIT)
-            | (self.clutter_force() > DISTURBING)
+            (self.shelf_force > SHELF_FORCE_LIMIT)
+            | (self.clutter_force > DISTURBING)
             | (lift < -0.03)
             | ((pushed & (lift < 0.03)) | tipped) & ~both
         )
@@ -288,8 +290,8 @@ class ManipulationEnv:
         success = self.good_ticks >= 5
         released = self.free_ticks > 6
         failure = (
-            (self.shelf_force() > SHELF_FORCE_LIMIT)
-            | (self.clutter_force() > DISTURBING)
+            (self.shelf_force > SHELF_FORCE_LIMIT)
+            | (self.clutter_force > DISTURBING)
             | (self.lift() < -0.03)
             | (released & ((away > 0.05) | (rotation[:, 2, 2] < 0.6)))
         )

@@ -58,8 +58,8 @@ class ManipulationVec:
             "progress": potential - self._potential,
             "time": np.full(env.count, -TICK_COST),
             "jerk": -0.004 * jerk,
-            "shelf": -0.05 * np.clip((env.shelf_force() - GENTLE["shelf"]) / 30, 0, 1),
-            "clutter": -0.1 * np.clip((env.clutter_force() - GENTLE["clutter"]) / 4, 0, 1),
+            "shelf": -0.5 * np.clip((env.shelf_force - GENTLE["shelf"]) / 30, 0, 1),
+            "clutter": -0.3 * np.clip((env.clutter_force - GENTLE["clutter"]) / 4, 0, 1),
             "end": SUCCESS * ended.success + FAILURE * (ended.failure | ended.timeout),
         }
         reward = sum(terms.values())
@@ -114,8 +114,8 @@ class ManipulationVec:
                 env.begun.friction,
                 env.touching("finger"),
                 env.touching("jaw"),
-                env.shelf_force() / 30.0,
-                env.clutter_force() / 5.0,
+                env.shelf_force / 30.0,
+                env.clutter_force / 5.0,
                 env.lift() * 10.0,
                 env.ticks / 50.0,
                 env.good_ticks / 5.0,
