@@ -190,14 +190,15 @@ class WalkEnv(PlanarEnv):
         distance, yaw = self._errors()
         command = self.steering.command
         near = np.exp(-((distance / 0.25) ** 2) - (yaw / 0.25) ** 2)
+        at_goal = np.exp(-((distance / 0.1) ** 2) - (yaw / 0.1) ** 2)
         speed = np.sqrt((command**2 * [1.0, 1.0, 0.3]).sum(1))
         far = np.clip(distance - 1.0, 0.0, 1.0)
         return {
             "time": np.full(self.num_envs, -0.012),
-            "near": 0.02 * near,
+            "near": 0.02 * near + 0.02 * at_goal,
             "calm": -0.03 * near * speed,
             "sideways": -far
             * (0.02 * np.abs(command[:, 1]) + 0.06 * np.maximum(-command[:, 0], 0)),
             "distance": -0.06 * np.clip(1 - clearance / 0.2, 0, 1),
-            "people": -0.12 * np.clip(1 - near_people / 0.6, 0, 1),
+            "people": -0.16 * np.clip(1 - near_people / 0.6, 0, 1),
         }
