@@ -98,8 +98,11 @@ def test_after_a_failed_grasp_the_robot_leaves_the_face_and_comes_anew():
     mission = make_mission(helpers={LEAVE_FACE: "back_out"})
     scene = make_scene(SITE.pose_in_front("A2", SITE.standoff))
     failure = Outcome(Code.NOT_HELD, "nothing", Verdict(False, "nothing"))
-    mission.report(mission.next_decision(scene), failure, scene, scene)
+    grasp = mission.next_decision(scene)
+    assert grasp is not None
+    mission.report(grasp, failure, scene, scene)
     decision = mission.next_decision(scene)
+    assert decision is not None
     assert (decision.skill, decision.target) == ("back_out", "A2")
     # A helper that does not get away is not believed, and the mission goes on without it.
     check = mission.report(decision, SUCCESS, scene, scene)

@@ -324,6 +324,7 @@ class SkillNode(HrlNode):
         """How likely it is that a goal would succeed if it began now."""
         try:
             self._check_free()
+            assert self._runner is not None, "an active server has one"
             goal = goal_from_question(self._runner.skill, request, self._site)
             if not self.busy:
                 try:
