@@ -135,18 +135,21 @@ def _decisions(mission: dict[str, Any]) -> str:
         worked = entry["outcome"] == "SUCCEEDED" and entry["confirmed"]
         outcome = entry["outcome"] or "did not end"
         evidence = ", ".join(f"{name} = {value}" for name, value in entry["evidence"].items())
+        chance = "" if entry["chance"] is None else f"{100 * entry['chance']:.0f} %"
         rows.append(
             f"<tr><td>{entry['index'] + 1}</td>"
             f"<td class='number'>{entry['started'] - begin:.1f} s</td>"
             f"<td>{escape(entry['skill'])} {escape(entry['target'])}<br>"
             f"<small>{escape(entry['reason'])}</small></td>"
+            f"<td class='number'>{chance}</td>"
             f"<td class='{'good' if worked else 'bad'}'>{escape(outcome)}</td>"
             f"<td>{escape(entry['detail'])}<br><small>sensed: {escape(entry['verdict'])} "
             f"({escape(evidence) or 'no evidence'})</small></td>"
             f"<td class='number'>{entry['steps']}</td></tr>"
         )
     head = (
-        "<tr><th></th><th>at</th><th>decision</th><th>outcome</th><th>how</th><th>steps</th></tr>"
+        "<tr><th></th><th>at</th><th>decision</th><th>chance</th><th>outcome</th><th>how</th>"
+        "<th>steps</th></tr>"
     )
     return f"<table>{head}{''.join(rows)}</table>"
 
