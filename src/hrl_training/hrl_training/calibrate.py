@@ -99,7 +99,8 @@ def calibrate(skill: str, files: Sequence[Path]) -> Chances:
 def read_rows(skill: str, files: Sequence[Path]) -> Rows:
     """Rows of the learned policy as `./hrl evaluate --json` writes them.
 
-    Trials whose goal was refused are left out: for those the answer is 0, with the reason.
+    Trials whose goal was refused have no conditions and are left out: the answer to such a goal is
+    0, with the reason.
     """
     tables, successes, sources = [], [], []
     names: tuple[str, ...] | None = None
@@ -108,13 +109,13 @@ def read_rows(skill: str, files: Sequence[Path]) -> Rows:
         content, digest = _read(path)
         weights = _check_summary(path, content, skill, weights)
         sources.append(RowsFile(name=path.name, sha256=digest))
+        if not any(row.get("conditions") for row in content["rows"]):
+            raise ConfigError(f"{path}: no row has conditions; measure anew with ./hrl evaluate")
         for row in content["rows"]:
             place = f"{path}: row of seed {row.get('seed')}"
-            if row.get("label") == "refused":
-                continue
             conditions = row.get("conditions")
             if not conditions:
-                raise ConfigError(f"{place}: has no conditions; measure anew with ./hrl evaluate")
+                continue
             names = names or tuple(sorted(conditions))
             if tuple(sorted(conditions)) != names:
                 raise ConfigError(f"{place}: conditions {sorted(conditions)}; others have {names}")

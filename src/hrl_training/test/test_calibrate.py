@@ -124,7 +124,6 @@ def test_rows_that_cannot_be_used_are_refused_with_the_seed(tmp_path):
     write_rows(path, values, successes)
     good = json.loads(path.read_text())
     for key, value, message in (
-        ("conditions", {}, "row of seed 7: has no conditions"),
         ("conditions", {"c0": 1.0}, r"row of seed 7: conditions \['c0'\]; others have"),
         ("conditions", {**good["rows"][0]["conditions"], "c1": None}, "need finite numbers"),
         ("success", None, "success = None: true or false"),
@@ -136,9 +135,21 @@ def test_rows_that_cannot_be_used_are_refused_with_the_seed(tmp_path):
     path.write_text(json.dumps({**good, "rows": good["rows"][:20]}))
     with pytest.raises(ConfigError, match="20 trials of grasp .* 50 or more"):
         calibrate.calibrate("grasp", [path])
+    path.write_text(json.dumps({**good, "rows": [{**r, "conditions": {}} for r in good["rows"]]}))
+    with pytest.raises(ConfigError, match="no row has conditions; measure anew"):
+        calibrate.calibrate("grasp", [path])
     path.write_text("[1, 2")
     with pytest.raises(ConfigError, match=r"rows.json"):
         calibrate.calibrate("grasp", [path])
+
+
+def test_goals_that_were_refused_are_left_out(tmp_path):
+    values, _, successes = draw(np.random.default_rng(7), 60)
+    write_rows(tmp_path / "rows.json", values, successes)
+    content = json.loads((tmp_path / "rows.json").read_text())
+    content["rows"][3] |= {"label": "refused", "success": False, "conditions": {}}
+    (tmp_path / "rows.json").write_text(json.dumps(content))
+    assert calibrate.calibrate("grasp", [tmp_path / "rows.json"]).trials == 59
 
 
 def test_a_wrong_file_of_chances_is_refused_with_key_and_value(fitted, tmp_path):
