@@ -27,6 +27,8 @@ IMPORTED_AS = {
     "mujoco": None,
     "mjbatch": None,
     "torch": None,
+    "onnx": None,
+    "onnxruntime": None,
     "gymnasium": None,
     "py_trees": None,
     "mcap": None,

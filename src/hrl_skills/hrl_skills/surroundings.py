@@ -48,7 +48,9 @@ def walls(site: Site, sensed: Sensed, face: str) -> list[tuple[np.ndarray, np.nd
     else:
         return []
     shelf = site.shelf_of(face)
-    odom_from_shelf = odom_from_face @ inverse(site.face(face)) @ transform_from_planar(shelf.pose)
+    odom_from_shelf = (
+        odom_from_face @ inverse(site.face(face)) @ transform_from_planar(np.array(shelf.pose))
+    )
     half = np.array([0.5 * shelf.depth, 0.5 * WALL])
     sides = 0.5 * (shelf.width - WALL)
     return [
