@@ -63,8 +63,12 @@ class Script:
         self.phase[rows] = self.ticks[rows] = 0
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
+        return np.clip(self._act(self, self.seen(observation)), -1.0, 1.0)
+
+    def seen(self, observation: np.ndarray) -> dict[str, np.ndarray]:
+        """An observation's fields (n, size) by name."""
         parts = np.split(observation.astype(float), self._ends, axis=1)
-        return np.clip(self._act(self, dict(zip(self._names, parts, strict=True))), -1.0, 1.0)
+        return dict(zip(self._names, parts, strict=True))
 
     def advance(self, done: np.ndarray) -> None:
         """Count this tick, and enter the next phase where `done` (n,)."""
@@ -76,7 +80,7 @@ def _grasp(script: Script, seen: dict[str, np.ndarray], kinematics: ArmKinematic
     """Align before the item, descend, close, lift."""
     phase, ticks = script.phase, script.ticks
     pitch = seen["pitch"][:, 0] + 1.0
-    to_goal = _steepest(seen, kinematics) - pitch
+    to_goal = steepest(seen, kinematics) - pitch
     turn = np.arctan2(seen["item_turn"][:, 1], seen["item_turn"][:, 0]) / 4
     opening = finger_opening(seen["item_size"][:, 3] / 50.0 + 0.03, seen["room"] / 20.0 + 0.06)
     forward = np.stack([np.cos(pitch), 0 * pitch, -np.sin(pitch)], axis=1)
@@ -105,7 +109,7 @@ def _grasp(script: Script, seen: dict[str, np.ndarray], kinematics: ArmKinematic
     return action
 
 
-def _steepest(seen: dict[str, np.ndarray], kinematics: ArmKinematics) -> np.ndarray:
+def steepest(seen: dict[str, np.ndarray], kinematics: ArmKinematics) -> np.ndarray:
     """Largest pitch (n,) rad at which the arm reaches the point before the grasp.
 
     And a point further out: with the pitch of its grasp the item has to be put down somewhere.

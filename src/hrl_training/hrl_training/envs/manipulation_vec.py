@@ -10,9 +10,11 @@ import numpy as np
 from hrl_skills.manipulation import ACTION, ItemEstimate, grasp_point, to_yaw_frame
 from hrl_training.envs.manipulation_env import Ended, ManipulationEnv
 from hrl_training.ppo import Step
+from hrl_training.scripts_manipulation import make_script, steepest
 
 TICK_COST = 0.03
 SUCCESS, FAILURE = 5.0, -6.0
+STEEPER, STEEP_COST = 0.05, 4.0  # rad, per rad: hands that grasp more steeply than the script
 GENTLE = {"shelf": 10.0, "clutter": 1.0}  # N, touches that cost nothing
 
 
@@ -24,6 +26,7 @@ class ManipulationVec:
     def __init__(self, env: ManipulationEnv) -> None:
         self.env = env
         self._potential = np.zeros(env.count)
+        self._script = make_script(env.task, env.robot, env.count)
         self._observation, self._critic = self.reset()
 
     @property
@@ -132,7 +135,10 @@ class ManipulationVec:
             lifted = np.clip(env.lift() / 0.12, 0, 1) * between
             near = np.where(between, 1.0, 1 - np.tanh(5 * away))
             close = np.where(between, 1.0, 1 - np.tanh(25 * away))
-            return 2 * near + close + 1.5 * between + 4 * lifted
+            # With the pitch of its grasp the item has to be put down: on high boards a flat one.
+            allowed = steepest(self._script.seen(self._observation), env.kinematics)
+            steep = np.clip(hand.pitch - allowed - STEEPER, 0, 0.5)
+            return 2 * near + close + 1.5 * between + 4 * lifted - STEEP_COST * steep
         target = env.to_base(env.begun.target)
         error = np.linalg.norm(target - item.position, axis=1)
         placed = (error < 0.04) & (item.rotation[:, 2, 2] > 0.94)
