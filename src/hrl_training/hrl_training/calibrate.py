@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from scipy.optimize import minimize
 
 from hrl_core.config import ConfigError
 from hrl_skills.chances import FILE, Chances, Condition, RowsFile, sigmoid
@@ -26,6 +25,7 @@ from hrl_training.statistics import expected_calibration_error
 FOLDS = 5
 PENALTIES = tuple(np.logspace(-1, 4, 11).tolist())  # of squared weights, in units of one trial
 LEAST_TRIALS = 50
+NEWTON_STEPS = 50  # at most; about eight are needed
 CLIP = 1e-6  # of probabilities, in the log loss
 
 
@@ -160,22 +160,30 @@ def fit(values: np.ndarray, successes: np.ndarray, penalty: float) -> Fit:
         [values.min(axis=0), values.max(axis=0), values.mean(axis=0), np.where(constant, 1.0, sd)]
     )
     features = _features(values, scale)
-    # One trial of each kind more: without a failure the bias would run away.
+    # As if half a trial more had failed: without any failure the bias would run away.
     count = len(successes)
     target = np.where(successes, 1.0 - 0.5 / (count + 1), 0.5 / (count + 1))
     free = np.append(np.ones(features.shape[1] - 1), 0.0)
 
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(weights: np.ndarray) -> float:
         logit = features @ weights
         value = np.logaddexp(0.0, logit).sum() - target @ logit
-        gradient = features.T @ (sigmoid(logit) - target)
-        held = penalty * free * weights
-        return float(value + 0.5 * held @ weights), gradient + held
+        return float(value + 0.5 * penalty * free @ weights**2)
 
-    start = np.zeros(features.shape[1])
-    start[-1] = np.log(target.mean() / (1.0 - target.mean()))
-    result = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000})
-    return Fit(scale, result.x)
+    weights = np.zeros(features.shape[1])
+    weights[-1] = np.log(target.mean() / (1.0 - target.mean()))
+    for _ in range(NEWTON_STEPS):
+        chances = sigmoid(features @ weights)
+        gradient = features.T @ (chances - target) + penalty * free * weights
+        curvature = (features.T * (chances * (1.0 - chances))) @ features
+        step = np.linalg.solve(curvature + np.diag(penalty * free + 1e-9), gradient)
+        share = 1.0
+        while loss(weights - share * step) > loss(weights) and share > 1e-6:
+            share *= 0.5
+        weights = weights - share * step
+        if np.abs(share * step).max() < 1e-8:
+            break
+    return Fit(scale, weights)
 
 
 def _features(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
