@@ -1,5 +1,7 @@
 """Skill place: the held item onto a station's surface, upright; then the arm folds up."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from hrl_core import topics
@@ -49,6 +51,8 @@ OBSERVATION = (
 MAX_STEPS = 250
 OVER = 0.07  # m, the item's bottom over the surface when the policy takes over
 LOW, MOST_LEAN = 0.045, 0.3  # m, rad: what the arm falls back on at the end of its reach
+NEAREST = 0.68  # m, base_link to the station's face; a target out of reach is stepped up to
+CREEP, CREEP_TICKS = 0.1, 30  # m/s, the slowest that the gait walks well
 LOWER_TICKS = 80
 RETREATED = 0.12  # m, tool from the released item's centre
 TOLERANCE = 0.05  # m
@@ -141,7 +145,7 @@ class Place:
         self._released_at: float | None = None
         self._left_at: float | None = None  # s, when the hand began to withdraw from it
         self._failure: Outcome | None = None
-        self._raised = self._withdrawn = False
+        self._near_enough = self._raised = self._withdrawn = False
 
     def stop(self) -> Command:
         return self._arm.halt()
@@ -185,6 +189,8 @@ class Place:
             return self._step(0.0)
         if not self._arm.keeps and self._ticks > 2:
             return self._lost()
+        if not self._near_enough:
+            return self._draw_near(sensed)
         over = self._hand_over_target(sensed)
         short = float(self._arm.kinematics.residual(over[None])[0])
         if short > REACHABLE:
@@ -201,6 +207,19 @@ class Place:
             self._enter("lower")
             self._arm.begin_policy(self._policy)
         return self._step(0.2)
+
+    def _draw_near(self, sensed: Sensed) -> Tick:
+        """Step up to a target that is too far for the arm, as long as there is room in front."""
+        pose = self._hand_over(self._target_in_base(sensed)[0], OVER, 0.0)
+        short = float(self._arm.kinematics.residual(pose[None])[0])
+        base_from_odom = inverse(sensed.odometry.odom_from_base)
+        ahead = float((base_from_odom @ self._odom_from_face)[0, 3])
+        if short < REACHED or ahead < NEAREST or self._ticks > CREEP_TICKS:
+            self._near_enough = True
+            return self._step(0.1)
+        self._arm.hold()
+        command = replace(self._arm.command(), twist=np.array([CREEP, 0.0, 0.0]))
+        return Tick(command, self._phase, 0.1, short)
 
     def _find_face(self, sensed: Sensed) -> bool:
         """Where the station is seen now; else where it was seen, or where the map has it.
@@ -315,21 +334,24 @@ class Place:
 
         Where the arm ends, lower and leaning back: it stands up as it is put down.
         """
-        kinematics = self._arm.kinematics
         target = self._target_in_base(sensed)[0]
-        up_in_hand = self._tool_from_item[:3, 2]
+        pose = self._hand_over(target, OVER, 0.0)
+        for over, lean in ((LOW, 0.0), (LOW, 0.1), (LOW, 0.2), (LOW, MOST_LEAN)):
+            if self._arm.kinematics.residual(pose[None])[0] < REACHED:
+                break
+            pose = self._hand_over(target, over, lean)
+        return pose
+
+    def _hand_over(self, target: np.ndarray, over: float, lean: float) -> np.ndarray:
+        """Hand pose (5,) with the item's centre `over` [m] a point (3,), `lean` [rad] back."""
+        kinematics, up_in_hand = self._arm.kinematics, self._tool_from_item[:3, 2]
         pitch = float(np.arcsin(np.clip(-up_in_hand[0], -1, 1)))
         roll = float(np.arctan2(up_in_hand[1], up_in_hand[2]))
-        item_in_hand = self._tool_from_item[:3, 3]
-        hand = np.zeros(5)
-        for over, lean in ((OVER, 0.0), (LOW, 0.0), (LOW, 0.1), (LOW, 0.2), (LOW, MOST_LEAN)):
-            hand[3:] = pitch - lean, roll
-            hand[:3] = target + np.array([0, 0, over])
-            for _ in range(3):  # the arm's yaw follows from where the hand is
-                _, rotation = kinematics.forward(kinematics.inverse(hand[None]))
-                hand[:3] = target + np.array([0, 0, over]) - rotation[0] @ item_in_hand
-            if kinematics.residual(hand[None])[0] < REACHED:
-                break
+        point = target + np.array([0, 0, over])
+        hand = np.array([*point, pitch - lean, roll])
+        for _ in range(3):  # the arm's yaw follows from where the hand is
+            _, rotation = kinematics.forward(kinematics.inverse(hand[None]))
+            hand[:3] = point - rotation[0] @ self._tool_from_item[:3, 3]
         return hand
 
     def _lost(self) -> Tick:
