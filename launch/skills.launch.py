@@ -1,4 +1,4 @@
-"""The four skill servers. On a robot: skills.launch.py use_sim_time:=false."""
+"""The skill servers, ours and those of installed packages. On a robot: use_sim_time:=false."""
 
 from hrl_bringup.launching import describe
 from hrl_bringup.nodes import SKILLS
