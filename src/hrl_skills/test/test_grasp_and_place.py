@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hrl_core.geometry import transform_from, transform_from_planar
+from hrl_core.geometry import inverse, transform_from, transform_from_planar
 from hrl_core.outcomes import Code, Outcome
 from hrl_core.robot import load_robot
 from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan, Sensed
 from hrl_core.site import load_site
 from hrl_skills.grasp import Grasp
-from hrl_skills.place import Place
+from hrl_skills.place import NEAREST, Place
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
 from hrl_skills.skill import GoalRejected, GraspGoal, PlaceGoal
@@ -67,6 +67,8 @@ class ObedientArm:
             self.position[self.robot.arm_slice] = command.arm
             if not self.holds:
                 self.position[-1] = command.gripper
+            if tick.outcome is None:
+                self.map_from_base = self.map_from_base @ transform_from_planar(0.1 * command.twist)
             self.stamp = round(self.stamp + 0.1, 6)
             if tick.outcome is not None:
                 return tick.outcome
@@ -239,3 +241,15 @@ def test_a_fault_in_a_skill_ends_the_goal_and_stops_the_robot(grasp, monkeypatch
     assert tick.outcome is not None and tick.outcome.code is Code.INTERNAL_ERROR
     np.testing.assert_array_equal(tick.command.twist, np.zeros(3))
     assert not runner.running
+
+
+def test_a_place_steps_up_to_a_target_that_is_too_far_for_the_arm(place):
+    ahead = {}
+    for away in (0.75, 0.90, 1.00):  # m, base_link to the station's face
+        robot = ObedientArm(STATION, "carry", holds=True)
+        robot.map_from_base[:2, 3] -= (away - 0.75) * robot.map_from_base[:2, 0]
+        robot.run(place, PlaceGoal(STATION, ITEM, np.array([-0.1, 0.0])))
+        ahead[away] = (inverse(robot.map_from_base) @ robot.site.face(STATION))[0, 3]
+    assert ahead[0.75] == pytest.approx(0.75)
+    assert NEAREST < ahead[0.90] < 0.85
+    assert ahead[1.00] == pytest.approx(ahead[0.90], abs=0.011)  # a tick's way
