@@ -236,7 +236,7 @@ def test_weights_cut_short_anywhere_are_refused_even_with_the_right_hash(tmp_pat
 def test_a_flipped_bit_anywhere_is_refused(tmp_path):
     folder = write(tmp_path)
     content = (folder / "weights.pt").read_bytes()
-    for place in np.random.default_rng(0).integers(0, len(content), 50):
+    for place in np.random.default_rng(0).integers(0, len(content), 25):
         broken = bytearray(content)
         broken[place] ^= 1 << int(place) % 8
         (folder / "weights.pt").write_bytes(broken)
@@ -249,7 +249,7 @@ def test_random_damage_behind_a_right_hash_never_ends_in_another_error(tmp_path)
     content = (folder / "weights.pt").read_bytes()
     rng = np.random.default_rng(1)
     refused = 0
-    for _ in range(60):
+    for _ in range(30):
         broken = bytearray(content)
         for place in rng.integers(0, len(content), 20):
             broken[place] = int(rng.integers(256))
@@ -260,12 +260,12 @@ def test_random_damage_behind_a_right_hash_never_ends_in_another_error(tmp_path)
         except PolicyError as error:
             refused += 1
             assert "weights.pt" in str(error)
-    assert refused > 30
+    assert refused > 15
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"- a list", b"a: [1, 2", b"\xff\xfe\x00", b"&a [*a]", b"{}", b"x", b"\x00", b"[" * 3000],
+    [b"", b"- a list", b"a: [1, 2", b"\xff\xfe\x00", b"&a [*a]", b"{}", b"x", b"\x00", b"[" * 1200],
 )
 def test_a_card_that_is_no_card_is_refused(tmp_path, content):
     folder = write(tmp_path)
@@ -296,7 +296,7 @@ def test_random_edits_of_a_card_never_end_in_another_error(tmp_path):
     folder = write(tmp_path)
     lines = (folder / "card.yaml").read_text().splitlines()
     rng = np.random.default_rng(2)
-    for _ in range(40):
+    for _ in range(25):
         broken = list(lines)
         at = int(rng.integers(len(broken)))
         broken[at] = rng.choice(["", "?", "- ", "seed: .nan", "  x: {", broken[at] + ": 1", "!!x"])

@@ -138,7 +138,7 @@ def test_training_goes_on_from_a_saved_state():
 @functools.cache
 def learned() -> dict[str, torch.Tensor]:
     """An exported policy that reaches its targets."""
-    ppo = PPO(Target(), replace(SMALL, steps=40_000, learning_rate=1e-2), seed=0)
+    ppo = PPO(Target(), replace(SMALL, steps=20_000, learning_rate=1e-2), seed=0)
     ppo.train()
     return ppo.exported()
 
@@ -163,7 +163,7 @@ def test_what_does_not_fit_is_not_taken_over():
 
 
 def test_a_new_critic_learns_first_and_the_policy_it_judges_does_not_get_worse():
-    ppo = PPO(Target(), replace(continuation(SMALL), steps=20_000), seed=1)
+    ppo = PPO(Target(), replace(continuation(SMALL), steps=12_000), seed=1)
     ppo.model.adopt(learned())
     errors, actors = [], []
 

@@ -91,6 +91,7 @@ def test_resuming_without_a_whole_checkpoint_says_what_is_wrong(tmp_path):
         training.train("gait", out=tmp_path, steps=200, resume=True)
 
 
+@pytest.mark.slow
 def test_a_resume_with_a_changed_task_file_is_refused(tmp_path):
     tasks = tmp_path / "mine.yaml"
     tasks.write_text("skill: gait\n")
@@ -134,6 +135,7 @@ def test_a_policy_to_start_from_is_taken_over_exactly(tmp_path, monkeypatch):
     assert load_card(tmp_path / "card.yaml").training.init_sha256 == hash_of(SHIPPED / "weights.pt")
 
 
+@pytest.mark.slow
 def test_a_policy_of_another_size_to_start_from_is_refused(trained, tmp_path):
     tensors = torch.load(trained / "weights.pt", weights_only=True)
     tensors["layers.0.weight"] = tensors["layers.0.weight"][:64].clone()
