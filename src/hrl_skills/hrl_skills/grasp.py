@@ -61,6 +61,7 @@ MAX_STEPS = 300
 READY_PITCH = 0.9  # rad
 PITCHES = (0.3, 0.6, 0.9, 1.2)  # rad, of hands that grasp
 READY_BACK, READY_UP = 0.20, 0.17  # m, the tool before and above the item while it looks
+FURTHEST_READY = 0.66  # m, the tool in base_link then
 LIFTED = 0.09  # m, the item's bottom over where it stood
 HELD_TICKS = 3
 REACH_TICKS = 90
@@ -391,7 +392,9 @@ class Grasp:
                 return np.array(self._arm.pose("ready"))
             x, y, z = (base_from_odom @ detection.odom_from_object)[:3, 3]
             x, top = x + 0.11, z + MARKER_DROP + self._item.size[2]
-        hand = np.array([[min(x - READY_BACK, 0.66), y, top + READY_UP, READY_PITCH, 1.57]])
+        hand = np.array(
+            [[min(x - READY_BACK, FURTHEST_READY), y, top + READY_UP, READY_PITCH, 1.57]]
+        )
         return self._arm.kinematics.inverse(hand)[0]
 
     def _board_height(self, sensed: Sensed, estimate: ItemEstimate) -> float:

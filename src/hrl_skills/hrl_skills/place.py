@@ -19,7 +19,13 @@ from hrl_skills.conditions import (
     sight,
     standing,
 )
-from hrl_skills.grasp import item_estimate
+from hrl_skills.grasp import (
+    FURTHEST_READY,
+    READY_BACK,
+    READY_PITCH,
+    READY_UP,
+    item_estimate,
+)
 from hrl_skills.manipulation import (
     ACTION,
     HAND_FIELDS,
@@ -49,6 +55,7 @@ OBSERVATION = (
     Field("held", 1, "1: the gripper is stopped short of closing"),
 )
 MAX_STEPS = 250
+IN_HAND_AGE, IN_HAND = 0.5, 0.03  # s, m: an item seen so lately, so near the tool, is held
 OVER = 0.07  # m, the item's bottom over the surface when the policy takes over
 LOW, MOST_LEAN = 0.045, 0.3  # m, rad: what the arm falls back on at the end of its reach
 NEAREST = 0.68  # m, base_link to the station's face; a target out of reach is stepped up to
@@ -62,8 +69,9 @@ GLANCE_TICKS, LOOK_TICKS = 4, 40  # to see the station before it is looked up, o
 LOCALISED = 0.03  # m, sd of the robot's place on the map
 REMEMBERED = 10.0  # s; odometry hardly drifts in the time since an approach
 VERIFY_TICKS = 25
+HIGH = 0.22  # m in base_link; the camera on the body does not see what is placed higher
 SETTLED = 0.3  # s, after the hand has left the item
-REACHED, REACHABLE = 0.005, 0.03  # m, short of the target: as good as there; still tried
+REACHED, REACHABLE = 0.005, 0.05  # m, short of the target: as good as there; still tried
 NOMINAL_PITCH = 1.1  # rad, of a hand whose grasp was not measured
 NOMINAL_DEPTH = 0.03  # m, tool below the item's top then
 
@@ -139,13 +147,29 @@ class Place:
         self._goal, self._item = goal, self._site.item(goal.item)
         in_hand = goal.item_in_hand
         self._tool_from_item = nominal_grasp(self._item.size) if in_hand is None else in_hand
+        seen = self._seen_in_hand(sensed)
+        if seen is not None:
+            self._tool_from_item = seen
         self._phase, self._ticks = "reach_over", 0
         self._odom_from_face: np.ndarray | None = None
         self._odom_from_item: np.ndarray | None = None
         self._released_at: float | None = None
         self._left_at: float | None = None  # s, when the hand began to withdraw from it
         self._failure: Outcome | None = None
-        self._near_enough = self._raised = self._withdrawn = False
+        self._looking_since: float | None = None
+        self._near_enough = self._raised = self._withdrawn = self._looked = False
+
+    def _seen_in_hand(self, sensed: Sensed) -> np.ndarray | None:
+        """The item in the tool frame (4, 4) as the cameras see it now: it slips on the way.
+
+        Only before the arm moves: what is tracked lags behind what is carried.
+        """
+        detection = sensed.detections.get(self._goal.item)
+        if detection is None or sensed.stamp - detection.stamp > IN_HAND_AGE:
+            return None
+        tool_from_item = inverse(self._arm.odom_from_tool) @ detection.odom_from_object
+        away = float(np.linalg.norm(tool_from_item[:3, 3]))
+        return tool_from_item if away < 0.5 * max(self._item.size) + IN_HAND else None
 
     def stop(self) -> Command:
         return self._arm.halt()
@@ -274,20 +298,36 @@ class Place:
         elif self._failure is not None:
             if arm.go_to_joints(arm.pose("carry")):
                 return Tick(arm.halt(), "failed", 0.0, 0.0, self._failure)
+        elif not self._looked and self._target_in_base(sensed)[0, 2] > HIGH:
+            self._enter("look")
         elif arm.go_to_joints(arm.pose("stow"), gripper=1.0):
             self._enter("verify")
         return self._step(0.9)
 
-    def _verify(self, sensed: Sensed) -> Tick:
-        """Judge by a sight of the item from the stow pose.
+    def _look(self, sensed: Sensed) -> Tick:
+        """See from above, as a grasp does, what stands too high for the camera on the body."""
+        arm, detection = self._arm, sensed.detections.get(self._goal.item)
+        if self._looking_since is None:
+            x, y, z = self._target_in_base(sensed)[0]
+            up = z + 0.5 * self._item.size[2] + READY_UP
+            hand = np.array([[min(x - READY_BACK, FURTHEST_READY), y, up, READY_PITCH, 1.57]])
+            if arm.go_to_joints(arm.kinematics.inverse(hand)[0], gripper=-1.0):
+                self._looking_since = sensed.stamp
+            return self._step(0.9)
+        arm.hold()
+        seen = detection is not None and detection.stamp > self._looking_since
+        if seen or sensed.stamp - self._looking_since > 0.1 * VERIFY_TICKS:
+            self._looked = True
+            self._enter("fold")
+        return self._step(0.9)
 
-        The camera does not see what stands high up from there: then by a sight of it from the hand
-        as that withdrew.
-        """
+    def _verify(self, sensed: Sensed) -> Tick:
+        """Judge by a sight of the item from the stow pose, or from the hand before it folded."""
         self._arm.hold(gripper=1.0)
         detection = sensed.detections.get(self._goal.item)
         fresh = detection is not None and detection.stamp > sensed.stamp - 0.1 * self._ticks + 0.05
-        if (not fresh and self._ticks < VERIFY_TICKS) or self._ticks < 6:
+        patience = 0 if self._looked else VERIFY_TICKS
+        if not fresh and self._ticks < patience or self._ticks < 6:
             return self._step(0.95)
         assert self._left_at is not None, "verifies what it did not let go of"
         fresh = detection is not None and detection.stamp > self._left_at + SETTLED
