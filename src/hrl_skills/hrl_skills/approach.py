@@ -58,12 +58,14 @@ YAW_TOLERANCE = np.deg2rad(5.0)
 POSITION_AIM, YAW_AIM = 0.03, 0.045  # m, rad; here the robot stops steering and comes to rest
 POSITION_GOOD, YAW_GOOD = 0.04, 0.07  # m, rad; at rest and better than this: done
 SLOW = np.array([0.12, 0.12, 0.2])  # m/s, m/s, rad/s
+HOVER_TICKS = 20  # good enough for so long in all: come to rest, though the aim is closer
 ATTEMPTS = 5  # times to come to rest and find the robot off its goal
 STUCK_TICKS = 100  # without coming STUCK_GAIN nearer: blocked; people mostly move on before
 STUCK_GAIN = 0.03  # m
 UNSEEN_TICKS = 25  # at rest at the goal without a look at the target
-# The stowed arm hides a high marker from the standoff. Then a target counts whose place is still
-# known this well from earlier looks or the map, if the scan sees its face where it should be.
+# From the standoff the stowed arm hides a high marker, and a low one is below the picture. Then a
+# target counts whose place is still known this well from earlier looks or the map, if the scan sees
+# its face where it should be or, where no ring meets the face, the map agrees with earlier looks.
 LOOK_TICKS = 6  # at rest, waiting for a look that somebody may have hidden
 KNOWN_POSITION_SD, KNOWN_YAW_SD = 0.02, 0.035  # m, rad
 RING_MARGIN = 0.04  # m, by which a ring must meet the face for sure
@@ -126,7 +128,7 @@ class Approach:
             raise GoalRejected(
                 Code.NOT_READY, f"{goal.target} is not detected and the robot is not localised"
             )
-        self._settling = False
+        self._steer_again()
         self._attempts = self._unseen = self._ticks = 0
         self._best, self._best_tick = np.inf, 0
         self._first: float | None = None
@@ -141,11 +143,12 @@ class Approach:
                 failed(Code.TARGET_NOT_SEEN, f"{self._target} and the localisation are lost"),
             )
         distance, yaw = float(np.hypot(*goal[:2])), abs(float(goal[2]))
-        if near_goal(goal[None], self._pilot.velocity)[0]:
+        self._hovered += self._close_enough(distance, yaw)
+        if near_goal(goal[None], self._pilot.velocity)[0] or self._hovered >= HOVER_TICKS:
             self._settling = True
         if self._settling:
             if self._pilot.idle and not self._close_enough(distance, yaw, 2.0):
-                self._settling = False
+                self._steer_again()
             elif self._pilot.at_rest:
                 return self._judge(goal, sensed)
             else:
@@ -195,10 +198,7 @@ class Approach:
         detection = self._detection(sensed, TRACKED)
         if detection is not None:
             return detection.odom_from_object
-        if sensed.localisation is None:
-            return None
-        map_from_odom = transform_from_planar(sensed.localisation.map_from_odom)
-        return inverse(map_from_odom) @ self._site.face(self._target)
+        return None if sensed.localisation is None else self._odom_from_mapped(sensed)
 
     def _goal_in_base(self, sensed: Sensed) -> np.ndarray | None:
         """Planar goal pose (3,) in base_link."""
@@ -247,17 +247,37 @@ class Approach:
                 yaw_error_deg=float(np.rad2deg(yaw)),
             )
             return self._end(distance, outcome)
-        self._settling = False
+        self._steer_again()
         return self._step(self._pilot.halt(), "settle", distance)
 
+    def _steer_again(self) -> None:
+        self._settling, self._hovered = False, 0
+
     def _known_well(self, sensed: Sensed) -> bool:
-        """Whether the target's place is known without a look, and the scan sees its face."""
+        """Whether the target's place is known without a look, and another source confirms it."""
         position_sd, yaw_sd = self._deviations(sensed)
-        return (
-            position_sd < KNOWN_POSITION_SD
-            and yaw_sd < KNOWN_YAW_SD
-            and self._face_in_scan() is not None
+        if position_sd >= KNOWN_POSITION_SD or yaw_sd >= KNOWN_YAW_SD:
+            return False
+        if self._face_in_rings():
+            return self._face_in_scan() is not None
+        return self._map_agrees(sensed)
+
+    def _map_agrees(self, sensed: Sensed) -> bool:
+        """Whether the target was seen earlier, and where the map says that it is."""
+        detection = self._detection(sensed, TRACKED)
+        if detection is None or sensed.localisation is None:
+            return False
+        off = compose(
+            invert(planar_from_transform(detection.odom_from_object)),
+            planar_from_transform(self._odom_from_mapped(sensed)),
         )
+        return bool(np.hypot(*off[:2]) < POSITION_TOLERANCE and abs(off[2]) < YAW_TOLERANCE)
+
+    def _odom_from_mapped(self, sensed: Sensed) -> np.ndarray:
+        """Pose (4, 4) of the target where the map says that it is."""
+        assert sensed.localisation is not None
+        map_from_odom = transform_from_planar(sensed.localisation.map_from_odom)
+        return inverse(map_from_odom) @ self._site.face(self._target)
 
     def _deviations(self, sensed: Sensed) -> tuple[float, float]:
         """Standard deviations of the target's planar place relative to the robot: m, rad."""
