@@ -129,10 +129,12 @@ def draw_place(
     base = _standing(rng, tasks, n)
     held.base[:, [0, 1, 5]] = base[:, [0, 1, 5]]
     above = uniform(-0.02, 0.02, (n, 3)) + np.array([0.0, 0.0, place.OVER])
-    for _ in range(6):
-        joints, item, short = _moved(held, kinematics, bank.base[pick], held.target + above)
+    before = bank.base[pick]
+    for _ in range(5):
+        _, _, short = _moved(held, kinematics, before, held.target + above)
         held.target[:, 0] -= np.where(short > 0.005, 0.03, 0.0)  # the arm ends before it
-    turn = joints[:, 0] + held.base[:, 5] - held.joints[:, 0] - bank.base[pick, 5]
+    joints, item, _ = _moved(held, kinematics, before, held.target + above)
+    turn = joints[:, 0] + held.base[:, 5] - held.joints[:, 0] - before[:, 5]
     lead = held.command - kinematics.hand_pose(held.joints[:, :6])
     held.item = np.column_stack([item, turned(held.item[:, 3:], turn)])
     held.command = kinematics.hand_pose(joints) + lead

@@ -6,6 +6,7 @@ Starting state: drawn from a task file, see manipulation_draws. Episode end: suc
 """
 
 from dataclasses import dataclass, fields
+from typing import cast
 
 import numpy as np
 from mjbatch import Batch
@@ -62,7 +63,7 @@ class ManipulationEnv:
         tasks: GraspTasks | PlaceTasks | None = None,
     ):
         self.task, self.count, self.bank, self.near = task, count, bank, near
-        self.tasks = load_tasks(task) if tasks is None else tasks
+        self.tasks = cast(GraspTasks | PlaceTasks, tasks or load_tasks(task))
         self.robot: Robot = load_robot()
         self.rng = np.random.default_rng(seed)
         self.kinematics = ArmKinematics(self.robot.arm)

@@ -65,7 +65,7 @@ class ManipulationVec:
             "clutter": -0.3 * np.clip((env.clutter_force - GENTLE["clutter"]) / 4, 0, 1),
             "end": SUCCESS * ended.success + FAILURE * (ended.failure | ended.timeout),
         }
-        reward = sum(terms.values())
+        reward = np.sum(list(terms.values()), axis=0)
         final_critic = self._critic
         if ended.any.any():
             env.reset(ended.any)
