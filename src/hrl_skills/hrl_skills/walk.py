@@ -60,6 +60,8 @@ NO_WAY_TICKS = 200  # without any way to the goal: blocked; people mostly move o
 STUCK_TICKS = 200  # without coming STUCK_GAIN nearer along the way: blocked
 STUCK_GAIN = 0.1  # m
 NEW_WAY = 1.0  # m, by which the way that is left grows when it is another way
+FORGET_TICKS = 30  # without any way: what was seen is forgotten, and the map drawn anew
+HOVER_TICKS = 20  # good enough for so long in all: come to rest, though the aim is closer
 LOST_TICKS = 10  # without a trustworthy localisation
 POSITION_SD_MAX, YAW_SD_MAX = 0.4, 0.3  # m, rad, of a trustworthy localisation
 
@@ -147,7 +149,7 @@ class Walk:
         self._grid = self._new_grid()
         self._routes: Routes | None = None
         self._ticks = self._lost = self._no_way = self._attempts = 0
-        self._settling = False
+        self._steer_again()
         self._first: float | None = None
         self._best, self._best_tick, self._left = np.inf, 0, np.inf
 
@@ -163,13 +165,14 @@ class Walk:
             self._grid.add_scan(sensed.scan, compose(base, self._base_from_lidar))
         goal = self._goal_in_base(sensed)
         distance, yaw = float(np.hypot(*goal[:2])), abs(float(goal[2]))
-        if near_goal(goal[None], self._pilot.velocity)[0]:
+        self._hovered += distance < POSITION_GOOD and yaw < YAW_GOOD
+        if near_goal(goal[None], self._pilot.velocity)[0] or self._hovered >= HOVER_TICKS:
             self._settling = True
         if self._settling:
             if self._pilot.at_rest:
                 return self._judge(goal, sensed)
             if self._pilot.idle and (distance > 1.5 * POSITION_GOOD or yaw > 1.5 * YAW_GOOD):
-                self._settling = False
+                self._steer_again()
             else:
                 return self._step(self._pilot.halt(), "settle", distance)
         return self._steer(sensed, base, goal, distance)
@@ -206,6 +209,8 @@ class Walk:
             self._no_way += 1
             if self._no_way >= NO_WAY_TICKS:
                 return self._end(distance, self._blocked(distance, "no way is free"))
+            if self._no_way % FORGET_TICKS == 0:
+                self._grid, self._routes = self._new_grid(), None
             return self._step(self._pilot.halt(), "wait", distance)
         self._no_way = 0
         carrot, left = found
@@ -229,6 +234,9 @@ class Walk:
             self._pilot.sectors_before,
         )
         return self._step(self._pilot.drive(self._policy(observation)), "steer", distance, left)
+
+    def _steer_again(self) -> None:
+        self._settling, self._hovered = False, 0
 
     def _goal_in_base(self, sensed: Sensed) -> np.ndarray:
         """Planar goal pose (3,) in base_link."""
@@ -273,7 +281,7 @@ class Walk:
         if self._attempts >= ATTEMPTS:
             detail = f"{sentence} after {self._attempts} attempts"
             return self._end(distance, failed(Code.WALK_OFF_TARGET, detail, **evidence))
-        self._settling = False
+        self._steer_again()
         return self._step(self._pilot.halt(), "settle", distance)
 
     def _blocked(self, distance: float, why: str) -> Outcome:
