@@ -60,7 +60,7 @@ NO_WAY_TICKS = 200  # without any way to the goal: blocked; people mostly move o
 STUCK_TICKS = 200  # without coming STUCK_GAIN nearer along the way: blocked
 STUCK_GAIN = 0.1  # m
 NEW_WAY = 1.0  # m, by which the way that is left grows when it is another way
-FORGET_TICKS = 30  # without any way: what was seen is forgotten, and the map drawn anew
+FORGET_TICKS = 30  # without any way: what was seen is forgotten, once, and the map drawn anew
 HOVER_TICKS = 20  # good enough for so long in all: come to rest, though the aim is closer
 LOST_TICKS = 10  # without a trustworthy localisation
 POSITION_SD_MAX, YAW_SD_MAX = 0.4, 0.3  # m, rad, of a trustworthy localisation
@@ -149,6 +149,7 @@ class Walk:
         self._grid = self._new_grid()
         self._routes: Routes | None = None
         self._ticks = self._lost = self._no_way = self._attempts = 0
+        self._forgot = False
         self._steer_again()
         self._first: float | None = None
         self._best, self._best_tick, self._left = np.inf, 0, np.inf
@@ -209,8 +210,8 @@ class Walk:
             self._no_way += 1
             if self._no_way >= NO_WAY_TICKS:
                 return self._end(distance, self._blocked(distance, "no way is free"))
-            if self._no_way % FORGET_TICKS == 0:
-                self._grid, self._routes = self._new_grid(), None
+            if self._no_way == FORGET_TICKS and not self._forgot:
+                self._grid, self._routes, self._forgot = self._new_grid(), None, True
             return self._step(self._pilot.halt(), "wait", distance)
         self._no_way = 0
         carrot, left = found
