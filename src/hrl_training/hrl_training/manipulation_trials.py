@@ -45,6 +45,7 @@ WALK = (np.array([-0.3, 0.0, 0.0]), np.array([0.2, 0.0, 0.6]))  # m/s, m/s, rad/
 WALK_TICKS = 15  # of each of them
 FORCE_LIMIT = 60.0  # N, on shelf, station and walls
 SHIFT_LIMIT = 0.03  # m, that a neighbour may be moved
+NEAR_TOOL = 0.1  # m, from the point between the jaws to the centre of an item that they hold
 FALL = 0.1  # m; an item that ends lower by more fell off its board
 DRAWS = 20  # of a task of place at most
 PLANT_STREAM, TASK_STREAM = 14, 100  # of random numbers
@@ -102,16 +103,15 @@ class ManipulationTrials:
             walk_in(bench, task.stand)
             begin = bench.plant.truth()
             run = bench.run(Grasp(task.site, self._robot, self._policy), task.goal, self._chances)
-            truth = bench.plant.truth()
-            achieved = truth.held == ITEM
+            achieved = holds_item(bench)
             stood = task.trial.item(ITEM).map_from_item
-            measures = _measures(truth, float(stood[2, 3]))
+            measures = _measures(bench, float(stood[2, 3]))
             if achieved and run.outcome.pose is not None:
                 measures["item_in_hand_error"] = _hand_error(bench, run.outcome.pose)
             if run.outcome.succeeded:
                 for twist in WALK:
                     bench.hold_blindly(Command(twist=twist), WALK_TICKS)
-            kept = bench.plant.truth().held == ITEM
+            kept = holds_item(bench)
             return self._row(bench, task, draw, run, begin, achieved, kept, measures)
         finally:
             bench.close()
@@ -136,13 +136,13 @@ class ManipulationTrials:
         """Grasp the item and stand before the station: the item in the tool frame (4, 4)."""
         grasp = Grasp(task.site, self._robot, self._grasp_policy)
         outcome = bench.run(grasp, GraspGoal(ITEM, task.trial.order.from_bin)).outcome
-        if not outcome.succeeded or bench.plant.truth().held != ITEM:
+        if not outcome.succeeded or not holds_item(bench):
             return None
         carry_to(bench, compose(task.stand, BEFORE))
         bench.hold_blindly(STILL, 1)  # odometry takes the leap in before anybody looks
         bench.open_eyes(self._options.vision)
         walk_in(bench, task.stand)
-        return outcome.pose if bench.plant.truth().held == ITEM else None
+        return outcome.pose if holds_item(bench) else None
 
     def _place(self, bench: Bench, task: ManipulationTask, draw: Draw, in_hand: np.ndarray) -> Row:
         assert isinstance(task.goal, PlaceGoal)
@@ -155,7 +155,7 @@ class ManipulationTrials:
         height = site.item(ITEM).size[2]
         wrong = misplacement(truth, ITEM, height, target)
         error = float(np.linalg.norm((truth.items[ITEM][:3, 3] - target)[:2]))
-        measures = _measures(truth, target[2] + 0.5 * height) | {"error": error}
+        measures = _measures(bench, target[2] + 0.5 * height) | {"error": error}
         return self._row(bench, task, draw, run, begin, not wrong, not wrong, measures)
 
     def _bench(
@@ -271,10 +271,21 @@ def carry_to(bench: Bench, map_from_base: np.ndarray) -> None:
     mujoco.mj_forward(model, data)
 
 
-def _measures(truth: Truth, height: float) -> dict[str, float]:
+def holds_item(bench: Bench) -> bool:
+    """Whether the robot has the item between its jaws.
+
+    While the robot moves, one of the jaws may lose contact for a physics step.
+    """
+    truth = bench.plant.truth()
+    away = truth.items[ITEM][:3, 3] - bench.plant.data.site(TOOL).xpos
+    touched = ITEM in truth.touched_items and float(np.linalg.norm(away)) < NEAR_TOOL
+    return truth.held == ITEM or touched
+
+
+def _measures(bench: Bench, height: float) -> dict[str, float]:
     """How the item is at the end; `height` [m]: of its centre where it stood or belongs."""
-    pose = truth.items[ITEM]
-    below = 0.0 if truth.held == ITEM else height - float(pose[2, 3])
+    pose = bench.plant.truth().items[ITEM]
+    below = 0.0 if holds_item(bench) else height - float(pose[2, 3])
     return {"upright": float(pose[2, 2]), "below": below}
 
 

@@ -5,7 +5,7 @@ import pytest
 from hrl_core.robot import load_robot
 from hrl_sim_bridge.faults import Fault, FaultKind
 from hrl_training.evaluation.bench import STILL, Bench
-from hrl_training.evaluation.tasks import Draw, load_tasks
+from hrl_training.evaluation.tasks import Draw, GraspTasks, load_tasks
 from hrl_training.manipulation_tasks import ITEM, draw_grasp
 
 
@@ -16,6 +16,7 @@ def make_bench():
 
     def make(faults: tuple[Fault, ...] = (), **options) -> Bench:
         tasks = load_tasks("grasp")
+        assert isinstance(tasks, GraspTasks)
         low = tasks.bin.model_copy(update={"board_height": (0.4, 0.4), "cluttered": 0.0})
         task = draw_grasp(tasks.model_copy(update={"bin": low}), Draw(1), 1)
         trial = replace(task.trial, faults=faults)

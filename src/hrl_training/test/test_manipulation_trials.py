@@ -8,9 +8,9 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_sim_bridge.trial import Order, Trial
 from hrl_sim_bridge.warehouse import PANEL
 from hrl_sim_bridge.world import StartRange, TrialRanges, World
-from hrl_skills.skill import failed
+from hrl_skills.skill import PlaceGoal, failed
 from hrl_training.evaluation.circumstances import LONGEST, draw_circumstances
-from hrl_training.evaluation.tasks import Draw, PlantRanges, load_tasks
+from hrl_training.evaluation.tasks import Draw, GraspTasks, PlaceTasks, PlantRanges, load_tasks
 from hrl_training.evaluation.trial import Options
 from hrl_training.manipulation_tasks import ITEM, STATION, draw_grasp, draw_place
 from hrl_training.manipulation_trials import ManipulationTrials, label_of
@@ -20,9 +20,16 @@ DONE = Outcome(Code.SUCCEEDED, "", Verdict(True, "", {}))
 STANDS = {"upright": 1.0, "below": 0.0, "force": 0.0, "neighbour_shift": 0.0}
 
 
-def grasp_tasks(**bin_ranges):
+def grasp_tasks(**bin_ranges) -> GraspTasks:
     tasks = load_tasks("grasp")
+    assert isinstance(tasks, GraspTasks)
     return tasks.model_copy(update={"bin": tasks.bin.model_copy(update=bin_ranges)})
+
+
+def place_tasks(**ranges) -> PlaceTasks:
+    tasks = load_tasks("place")
+    assert isinstance(tasks, PlaceTasks)
+    return tasks.model_copy(update=ranges)
 
 
 def free_gap(task, other: str, within: str) -> float:
@@ -38,9 +45,11 @@ def free_gap(task, other: str, within: str) -> float:
 
 
 def test_a_seed_draws_the_same_task_and_another_seed_another():
-    for load, draw_task in (("grasp", draw_grasp), ("place", draw_place)):
-        tasks = load_tasks(load)
-        first, again, other = (draw_task(tasks, Draw(seed), seed) for seed in (3, 3, 4))
+    for draw_task in (
+        lambda seed: draw_grasp(grasp_tasks(), Draw(seed), seed),
+        lambda seed: draw_place(place_tasks(), Draw(seed), seed),
+    ):
+        first, again, other = (draw_task(seed) for seed in (3, 3, 4))
         assert repr(first) == repr(again)
         assert repr(first) != repr(other)
 
@@ -59,7 +68,9 @@ def test_items_stand_on_their_board_and_neighbours_keep_their_distance():
             assert 0 < bottom - shelf.board_height < 0.002
         for name in task.others:
             # A turned cylinder's box is wider than it is by up to 1.3 times.
-            assert free_gap(task, name, task.goal.bin) > tasks.bin.neighbour_gap[0] - 0.03
+            assert (
+                free_gap(task, name, task.trial.order.from_bin) > tasks.bin.neighbour_gap[0] - 0.03
+            )
             assert 0.1 <= task.site.items[name].mass <= 1.5
     assert crowd > 2 * len(SEEDS)
 
@@ -91,10 +102,10 @@ def test_open_bins_are_as_frequent_as_the_file_says():
 
 
 def test_the_target_of_a_place_is_free():
-    tasks = load_tasks("place")
-    tasks = tasks.model_copy(update={"neighbours": (3, 3)})
+    tasks = place_tasks(neighbours=(3, 3))
     for seed in SEEDS:
         task = draw_place(tasks, Draw(seed), seed)
+        assert isinstance(task.goal, PlaceGoal)
         station, face = task.site.station(STATION), task.site.face(STATION)
         target = task.site.target_point(STATION) + face[:3, :2] @ task.goal.offset
         for name in task.others:
@@ -107,7 +118,7 @@ def test_the_target_of_a_place_is_free():
 
 def world_and_trial():
     ranges = TrialRanges(start=StartRange(waypoint=""))
-    site = draw_grasp(load_tasks("grasp"), Draw(0), 0).site
+    site = draw_grasp(grasp_tasks(), Draw(0), 0).site
     start = np.zeros(3)
     order = Order("", "", "")
     trial = Trial(0, start, start, (), (), (), 1.0, order, ())
@@ -176,7 +187,7 @@ def test_a_trial_gives_the_same_row_again_and_when_it_is_watched():
 
 @pytest.mark.slow
 def test_a_place_begins_with_the_item_in_the_hand_and_ends_with_it_on_the_station():
-    tasks = load_tasks("place").model_copy(update={"board_height": (0.4, 0.5)})
+    tasks = place_tasks(board_height=(0.4, 0.5))
     row = ManipulationTrials("place", tasks, Options()).run(2)
     assert row.conditions, "it was refused: nothing was held"
     assert row.claimed and row.achieved and row.success, (row.label, row.detail)
