@@ -8,8 +8,10 @@ from hrl_core.robot import load_robot
 from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan, Sensed
 from hrl_core.site import load_site
 from hrl_skills.approach import Approach
-from hrl_skills.chances import Chances, Condition, RowsFile, estimate
+from hrl_skills.card import hash_of
+from hrl_skills.chances import Chances, Condition, RowsFile, estimate, load_chances
 from hrl_skills.grasp import Grasp
+from hrl_skills.library import policy_folder
 from hrl_skills.place import Place
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
@@ -145,3 +147,14 @@ def test_a_chance_is_never_quite_certain():
     conditions = {"item_sideways_m": 0.1}
     assert model(bias=90.0).probability(conditions) == pytest.approx(1 - 1 / 102)
     assert model(bias=-90.0).probability(conditions) == pytest.approx(1 / 102)
+
+
+@pytest.mark.parametrize("name", SKILLS)
+def test_the_shipped_chances_are_of_the_shipped_weights_and_conditions(name):
+    chances = load_chances(name)
+    if chances is None:
+        pytest.skip(f"{name} ships no chances.yaml")
+    assert chances.weights_sha256 == hash_of(policy_folder(name) / "weights.pt")
+    skill, goal = make(name)
+    assert {c.name for c in chances.conditions} == set(skill.conditions(goal, sensed()))
+    assert chances.trials >= 300 and chances.calibration_error <= 0.05
