@@ -21,6 +21,7 @@ ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENCV_FOR_THREADS_NUM",
+    "LP_NUM_THREADS",  # OpenGL in software: the same pictures, without waiting for its threads
 )
 
 
