@@ -135,21 +135,32 @@ def read_rows(skill: str, files: Sequence[Path]) -> Rows:
 
 
 def choose(values: np.ndarray, successes: np.ndarray) -> tuple[Fit, Quality]:
-    """Fit with the penalty under which folds (n, k) that were left out are foretold best."""
-    folds = _folds(successes)
-    best: Quality | None = None
-    for penalty in PENALTIES:
-        chances = np.zeros(len(successes))
-        for fold in range(FOLDS):
-            out = folds == fold
-            chances[out] = fit(values[~out], successes[~out], penalty).probabilities(values[out])
-        loss = _log_loss(chances, successes)
-        if best is None or loss < best.log_loss:
-            ece = expected_calibration_error(chances, successes)
-            brier = float(np.mean((chances - successes) ** 2))
-            best = Quality(penalty, ece, brier, loss)
-    assert best is not None
-    return fit(values, successes, best.penalty), best
+    """Fit with the largest penalty that foretells folds left out as well as the best one does.
+
+    As well: within one standard error. Source: Hastie, Tibshirani, Friedman 2009, section 7.10.
+    """
+    foretold = [_foretell(values, successes, penalty) for penalty in PENALTIES]
+    losses = np.array([_log_losses(chances, successes) for chances in foretold])
+    worse = losses - losses[losses.mean(axis=1).argmin()]
+    error = worse.std(axis=1) / np.sqrt(len(successes))
+    chosen = int(np.flatnonzero(worse.mean(axis=1) <= error)[-1])
+    chances, penalty = foretold[chosen], PENALTIES[chosen]
+    quality = Quality(
+        penalty,
+        expected_calibration_error(chances, successes),
+        float(np.mean((chances - successes) ** 2)),
+        float(losses[chosen].mean()),
+    )
+    return fit(values, successes, penalty), quality
+
+
+def _foretell(values: np.ndarray, successes: np.ndarray, penalty: float) -> np.ndarray:
+    """Chances (n,) of trials, each from a fit that has not seen its fold."""
+    folds, chances = _folds(successes), np.zeros(len(successes))
+    for fold in range(FOLDS):
+        out = folds == fold
+        chances[out] = fit(values[~out], successes[~out], penalty).probabilities(values[out])
+    return chances
 
 
 def fit(values: np.ndarray, successes: np.ndarray, penalty: float) -> Fit:
@@ -204,9 +215,9 @@ def _folds(successes: np.ndarray) -> np.ndarray:
     return folds
 
 
-def _log_loss(chances: np.ndarray, successes: np.ndarray) -> float:
+def _log_losses(chances: np.ndarray, successes: np.ndarray) -> np.ndarray:
     bounded = np.clip(chances, CLIP, 1.0 - CLIP)
-    return float(-np.mean(np.where(successes, np.log(bounded), np.log(1.0 - bounded))))
+    return -np.where(successes, np.log(bounded), np.log(1.0 - bounded))
 
 
 def _read(path: Path) -> tuple[dict, str]:

@@ -48,10 +48,10 @@ def write_rows(path, values, successes, **summary) -> None:
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    """A model fitted by the command to 600 trials, and its folder."""
+    """A model fitted by the command to 1500 trials, and its folder."""
     folder = tmp_path_factory.mktemp("chances")
-    values, _, successes = draw(np.random.default_rng(1), 600)
-    for k, part in enumerate(np.split(np.arange(600), 2)):
+    values, _, successes = draw(np.random.default_rng(1), 1500)
+    for k, part in enumerate(np.split(np.arange(1500), 2)):
         write_rows(folder / f"rows{k}.json", values[part], successes[part])
     files = [str(folder / f"rows{k}.json") for k in range(2)]
     assert calibrate.main(["grasp", "--rows", *files, "--out", str(folder / FILE)]) == 0
@@ -71,7 +71,7 @@ def test_known_chances_are_found_again_on_fresh_trials(fitted):
 
 def test_the_file_says_what_it_was_fitted_to_and_how_well(fitted):
     chances, folder = fitted
-    assert chances.trials == 600 and 300 < chances.successes < 600
+    assert chances.trials == 1500 and 750 < chances.successes < 1500
     assert [file.name for file in chances.rows] == ["rows0.json", "rows1.json"]
     assert chances.calibration_error < 0.08 and chances.brier_score < 0.2
     again = calibrate.calibrate("grasp", [folder / "rows0.json", folder / "rows1.json"])
@@ -160,7 +160,7 @@ def test_a_wrong_file_of_chances_is_refused_with_key_and_value(fitted, tmp_path)
         ({"skill": "place"}, "skill is 'place'; allowed here is 'grasp'"),
         ({"format": 2}, "format = 2"),
         ({"colour": 1}, "colour = 1"),
-        ({"successes": 601}, "601 successes in 600 trials"),
+        ({"successes": 1501}, "1501 successes in 1500 trials"),
         ({"bias": float("nan")}, "bias = nan"),
         ({"conditions": [{**first, "sd": 0.0}]}, r"conditions.0.sd = 0.0"),
         ({"conditions": [first, first]}, "a name is there twice"),
