@@ -83,10 +83,15 @@ class _Scene:
 
 
 def draw_walk(tasks: WalkTasks, draw: Draw, robot: Robot) -> NavigationTask:
-    """A hall, a start anywhere or where a grasp or place ended, a goal at the drawn distance."""
+    """A hall, a start anywhere or where a grasp or place ended, a goal at the drawn distance.
+
+    A distance that no hall of many has is drawn anew.
+    """
     at_face = draw.happens("start_at_face", tasks.start_at_face)
     distance = draw.uniform("distance", tasks.distance)
-    for _ in range(SITES):
+    for k in range(SITES):
+        if k >= SITES // 3:
+            distance = draw.uniform("distance", tasks.distance)
         site = aisle_site(tasks, draw)
         scene = _Scene(site, robot)
         for _ in range(TRIES):
