@@ -51,8 +51,10 @@ def test_the_base_stops_when_commands_stay_away(make_plant, open_bay):
     plant = make_plant(open_bay)
     steps(plant, 15, FORWARD)
     assert plant.truth().twist[0] > 0.25
-    steps(plant, round(WATCHDOG / 0.1) + 12)
-    assert abs(plant.truth().twist[0]) < 0.08
+    steps(plant, round(WATCHDOG / 0.1) + 15)
+    stood = plant.truth().map_from_base[:2, 3].copy()
+    steps(plant, 10)
+    assert np.hypot(*(plant.truth().map_from_base[:2, 3] - stood)) < 0.03
 
 
 def test_the_velocity_command_is_clipped_and_slewed(make_plant, open_bay):
@@ -200,7 +202,7 @@ def test_a_push_changes_the_velocity_at_its_time_and_the_robot_stays_up(make_pla
     for plant in (pushed, left_alone):
         steps(plant, 3)
     moved = pushed.truth().map_from_base[:2, 3] - left_alone.truth().map_from_base[:2, 3]
-    assert moved[1] > 0.02 > abs(moved[0])
+    assert moved[1] > 0.01 > abs(moved[0])
     steps(pushed, 20)
     assert not pushed.truth().fallen
 

@@ -9,7 +9,7 @@ from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
 from hrl_skills.arm import ArmKinematics
 from hrl_skills.manipulation import GRIPPER_SLEW, GripSensor, Hand, apply_action
-from hrl_skills.skill import Command
+from hrl_skills.skill import TICK, Command
 
 SWING = 0.14  # rad per tick, joints between fixed poses
 LINE = 0.03  # m per tick, straight lines of the hand
@@ -113,7 +113,9 @@ class Manipulator:
         """Apply a policy's action (1, 6)."""
         command, gripper = apply_action(self.hand, action)
         self._target, self._gripper = command[0], float(gripper[0])
-        self._joints = self.kinematics.inverse(command)[0]
+        # Close to the shoulder a small way of the hand is a long one of a joint.
+        most = self._robot.arm.velocity_limit * TICK
+        self._joints += np.clip(self.kinematics.inverse(command)[0] - self._joints, -most, most)
         self.last_action = np.clip(action, -1, 1)
 
     def go_to_joints(self, goal: np.ndarray, gripper: float | None = None) -> bool:

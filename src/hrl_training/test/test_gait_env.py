@@ -91,7 +91,9 @@ def test_the_environment_and_the_runtime_build_the_same_observation():
         seen.append(observation.copy())
         return np.zeros((1, 12), np.float32)
 
-    gait = Gait(load_robot("spot"), policy)
+    robot = load_robot("spot")  # training knows no trim
+    legs = robot.legs.model_copy(update={"velocity_trim": (0.0, 0.0, 0.0)})
+    gait = Gait(robot.model_copy(update={"legs": legs}), policy)
     observation, _ = env.reset()
     for _ in range(30):
         # At a reset the environment has not yet taken the command in; the runtime does so first.
