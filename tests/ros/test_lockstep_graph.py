@@ -42,8 +42,8 @@ def one_run(probe, start_node, listen) -> list[tuple]:
         return future.result()
 
     wait_for(lambda: client.ready() and "accepts goals" in nodes[2].output, "the walk server", 60)
-    truth.wait()
     start = seconds(call(topics.STEP_PLANT, ticks=5).stamp)
+    truth.wait(lambda m: seconds(m.header.stamp) == start)
     request = interface(topics.ACTIONS["walk"]).Goal(max_steps=STEPS)
     request.pose.header.frame_id = "map"
     request.pose.pose.position.x, request.pose.pose.position.y = 4.0, 1.9
