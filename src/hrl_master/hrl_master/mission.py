@@ -79,7 +79,7 @@ class OrderState:
 
     @property
     def last(self) -> Attempt | None:
-        """The last attempt with one of the four skills."""
+        """The last attempt that was not a helper's, such as leaving a face."""
         deeds = [attempt for attempt in self.attempts if not attempt.decision.purpose]
         return deeds[-1] if deeds else None
 
