@@ -123,11 +123,14 @@ def test_nodes_end_when_the_program_that_started_them_is_killed(tmp_path):
 
 
 def test_a_node_inherits_its_own_domain_and_log_folder(runner):
-    runner.start(
-        script("env", "import os; print(os.environ['ROS_DOMAIN_ID'], os.environ['ROS_LOG_DIR'])")
+    told = "print(os.environ['ROS_DOMAIN_ID'], os.environ['ROS_LOG_DIR'], 'end')"
+    runner.start(script("env", f"import os; {told}"))
+    # Unbuffered output comes in pieces: wait for the last one.
+    said = wait_for(
+        lambda: (log := (runner.logs / "env.log").read_text()).endswith("end\n") and log,
+        "the node's output",
     )
-    said = wait_for(lambda: (runner.logs / "env.log").read_text(), "the node's output")
-    assert said.split() == ["99", str(runner.logs / "ros")]
+    assert said.split() == ["99", str(runner.logs / "ros"), "end"]
 
 
 def test_the_environment_keeps_what_a_ros_installation_has_set(tmp_path, monkeypatch):
