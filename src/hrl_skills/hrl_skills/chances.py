@@ -16,6 +16,7 @@ import pydantic
 
 from hrl_core.config import Config, ConfigError, load_yaml
 from hrl_core.sensed import Sensed
+from hrl_skills.card import hash_of
 from hrl_skills.library import policy_folder
 from hrl_skills.runner import SkillRunner
 from hrl_skills.skill import GoalRejected
@@ -126,13 +127,22 @@ def rejected(error: GoalRejected) -> Estimate:
 
 
 def load_chances(skill: str, folder: Path | None = None) -> Chances | None:
-    """The model of a skill, beside its policy or in `folder`; None: there is none. ConfigError."""
+    """The model of a skill, beside its policy or in `folder`; None: there is none.
+
+    Raises ConfigError where it is wrong or was fitted to trials of other weights.
+    """
     path = (folder or policy_folder(skill)) / FILE
     if not path.is_file():
         return None
     chances = load_yaml(path, Chances)
     if chances.skill != skill:
         raise ConfigError(f"{path}: skill is {chances.skill!r}; allowed here is {skill!r}")
+    weights = path.with_name("weights.pt")
+    if weights.is_file() and chances.weights_sha256 != hash_of(weights):
+        raise ConfigError(
+            f"{path}: weights_sha256 is {chances.weights_sha256}; weights.pt beside it has "
+            f"{hash_of(weights)}: fit it to their trials by ./hrl calibrate {skill}, or delete it"
+        )
     return chances
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hrl_core.config import ConfigError
 from hrl_skills.card import hash_of, load_card, save_card
+from hrl_skills.chances import FILE as CHANCES
 from hrl_skills.library import load_policy_of, policy_folder
 from hrl_training import foreign
 from hrl_training.training_run import DEVICES, TrainingInterrupted, TrainingRun
@@ -90,6 +91,7 @@ def install(skill: str, folder: Path) -> Path:
         card = card.model_copy(update={"version": f"{major}.{int(minor) + 1}.0"})
     shutil.copyfile(folder / "weights.pt", shipped / "weights.pt")
     save_card(shipped, card)
+    (shipped / CHANCES).unlink(missing_ok=True)  # those of other weights; see ./hrl calibrate
     return shipped
 
 

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hrl_core.config import ConfigError
 from hrl_skills.card import POLICIES, PolicyError, hash_of, load_card, save_card
+from hrl_skills.chances import FILE as CHANCES
 from hrl_skills.gait import ACTION, OBSERVATION, OBSERVATION_SIZE
 from hrl_skills.policy import load_policy, save_weights
 from hrl_training import imitation
@@ -182,6 +183,7 @@ def test_the_command_says_how_to_go_on_after_an_interruption(tmp_path):
 
 def test_what_is_installed_is_the_next_version(trained, tmp_path, monkeypatch):
     shutil.copytree(SHIPPED, tmp_path / "gait")
+    (tmp_path / "gait" / CHANCES).write_text("of the weights before")
     before = load_card(SHIPPED / "card.yaml").version.split(".")
     monkeypatch.setattr(training, "policy_folder", lambda skill: tmp_path / skill)
     for _ in range(2):  # a second time it is there already
@@ -190,6 +192,7 @@ def test_what_is_installed_is_the_next_version(trained, tmp_path, monkeypatch):
         assert card is not None
         assert card.sha256 == hash_of(trained / "weights.pt")
         assert card.version.split(".") == [before[0], str(int(before[1]) + 1), "0"]
+        assert not (folder / CHANCES).exists()
 
 
 def test_what_does_not_load_is_not_installed(trained, tmp_path, monkeypatch):
