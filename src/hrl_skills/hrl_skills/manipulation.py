@@ -23,6 +23,7 @@ HALF_OPEN = 0.785  # rad, of the gripper at action 0
 LEAD = 0.07  # m, the commanded hand may be ahead of the measured one
 HAND_LOW = np.array([0.35, -0.6, -0.35, 0.0, 0.0])  # m in base_link, rad
 HAND_HIGH = np.array([1.1, 0.6, 0.8, 1.6, 2.8])
+GRASP_ROLL, MOST_TURN = np.pi / 2, 0.4  # rad; grasps turn with the label, by so much at most
 CENTRE = np.array([0.0, -1.2, 1.8, 0.0, 0.6, 1.57])  # rad, middle of the joints' use
 JAW = 0.024  # m, fixed jaw below the tool along the hand's z axis
 CLEARANCE = 0.015  # m, between the fixed jaw and the item before it closes
@@ -151,6 +152,19 @@ def apply_action(hand: Hand, action: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def gripper_action(opening: np.ndarray) -> np.ndarray:
     """The action (n,) that opens grippers to `opening` (n,) rad."""
     return 1.0 + opening / HALF_OPEN
+
+
+def upright_hand(up_in_hand: np.ndarray) -> tuple[float, float]:
+    """Pitch and roll [rad] of a hand that holds an item upright whose z axis is (3,) in the hand.
+
+    Under a hand that points down the item's lean hardly depends on the roll, but a few degrees of
+    slip ask for any: then it stays near that of a grasp, and the item leans a little.
+    """
+    x, y, z = up_in_hand
+    turn = np.arctan2(y, z) % np.pi - GRASP_ROLL  # beyond the vertical, the hand pitches over it
+    roll = GRASP_ROLL + float(np.clip(turn, -MOST_TURN, MOST_TURN))
+    pitch = float(np.arctan2(-x, y * np.sin(roll) + z * np.cos(roll)))
+    return min(pitch, float(HAND_HIGH[3])), roll
 
 
 def closing_width(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:

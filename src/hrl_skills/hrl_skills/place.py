@@ -36,6 +36,7 @@ from hrl_skills.manipulation import (
     hand_observation,
     room_beside,
     to_yaw_frame,
+    upright_hand,
 )
 from hrl_skills.manipulator import CLEAR_X, ManipulationPolicy, Manipulator
 from hrl_skills.policy import Field, load_policy
@@ -384,9 +385,8 @@ class Place:
 
     def _hand_over(self, target: np.ndarray, over: float, lean: float) -> np.ndarray:
         """Hand pose (5,) with the item's centre `over` [m] a point (3,), `lean` [rad] back."""
-        kinematics, up_in_hand = self._arm.kinematics, self._tool_from_item[:3, 2]
-        pitch = float(np.arcsin(np.clip(-up_in_hand[0], -1, 1)))
-        roll = float(np.arctan2(up_in_hand[1], up_in_hand[2]))
+        kinematics = self._arm.kinematics
+        pitch, roll = upright_hand(self._tool_from_item[:3, 2])
         point = target + np.array([0, 0, over])
         hand = np.array([*point, pitch - lean, roll])
         for _ in range(3):  # the arm's yaw follows from where the hand is

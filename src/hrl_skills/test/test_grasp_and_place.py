@@ -10,7 +10,9 @@ from hrl_core.outcomes import Code, Outcome
 from hrl_core.robot import load_robot
 from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan, Sensed
 from hrl_core.site import load_site
+from hrl_skills.arm import hand_rotation
 from hrl_skills.grasp import Grasp
+from hrl_skills.manipulation import HAND_HIGH, HAND_LOW, MOST_TURN, upright_hand
 from hrl_skills.place import NEAREST, Place
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
@@ -253,3 +255,20 @@ def test_a_place_steps_up_to_a_target_that_is_too_far_for_the_arm(place):
     assert ahead[0.75] == pytest.approx(0.75)
     assert NEAREST < ahead[0.90] < 0.85
     assert ahead[1.00] == pytest.approx(ahead[0.90], abs=0.011)  # a tick's way
+
+
+@pytest.mark.parametrize("pitch", [0.3, 0.9, 1.4])
+def test_a_hand_sets_an_item_upright_that_was_grasped_askew(pitch):
+    held = hand_rotation(*np.array([[0.2], [pitch], [1.7]]))[0]  # as it was when the item stood
+    pitch_now, roll_now = upright_hand(held.T @ [0.0, 0.0, 1.0])
+    assert (pitch_now, roll_now) == pytest.approx((pitch, 1.7))
+
+
+@pytest.mark.parametrize("slip", [(0.1, -0.1), (-0.1, -0.1), (-0.05, 0.2), (0.0, 0.0)])
+def test_a_hand_that_points_down_hardly_rolls_for_what_slipped_and_leaves_it_nearly_upright(slip):
+    up = np.array([-1.0, *slip]) / np.linalg.norm([1.0, *slip])
+    pitch, roll = upright_hand(up)
+    assert HAND_LOW[3] <= pitch <= HAND_HIGH[3]
+    assert abs(roll - np.pi / 2) <= MOST_TURN + 1e-9
+    in_base = hand_rotation(np.zeros(1), np.array([pitch]), np.array([roll]))[0] @ up
+    assert np.degrees(np.arccos(in_base[2])) < 12
