@@ -14,7 +14,7 @@ from hrl_core.site import Site
 from hrl_master.scene import Scene, distance, yaw_error
 
 if TYPE_CHECKING:
-    from hrl_master.mission import Decision, OrderState
+    from hrl_master.mission import Decision, Order, OrderState
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Guardrails:
         self._site = site
         self._config = config
 
-    def before(self, decision: Decision, scene: Scene, state: OrderState) -> Check:
+    def before(self, decision: Decision, scene: Scene, order: Order) -> Check:
         """Whether a decision may run now."""
         c = self._config
         if scene.map_from_base is None:
@@ -70,11 +70,11 @@ class Guardrails:
         if decision.skill == "grasp":
             if scene.holding:
                 return Check(False, "the gripper already holds something")
-            return self._within_reach(scene, state.order.from_bin)
+            return self._within_reach(scene, decision.face or order.from_bin)
         if decision.skill == "place":
             if not scene.holding:
                 return Check(False, "the gripper holds nothing to place")
-            return self._within_reach(scene, state.order.to_station)
+            return self._within_reach(scene, order.to_station)
         return Check(True, "may run")
 
     def after(

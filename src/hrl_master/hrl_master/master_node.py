@@ -158,8 +158,7 @@ class MasterNode(HrlNode):
             self._rejections.publish(message)
             return GoalResponse.REJECT
         policy = make_policy(self._site, self._master_config, self._skills.helpers)
-        limit = self._master_config.max_decisions
-        self._mission = Mission(orders, policy, self._guardrails, limit)
+        self._mission = Mission(orders, policy, self._guardrails, self._master_config)
         self._ending = None
         self._hold = self._tick
         return GoalResponse.ACCEPT
@@ -295,11 +294,11 @@ class MasterNode(HrlNode):
         result = self._server.action_type.Result()
         result.results = [
             order_result_msg(order, code, detail, duration, decisions)
-            for (order, code, detail), (duration, decisions) in zip(
+            for (order, code, detail, *_), (duration, decisions) in zip(
                 mission.results, log.orders, strict=True
             )
         ]
-        codes = [code for _, code, _ in mission.results]
+        codes = [end.code for end in mission.results]
         done = sum(code is Code.SUCCEEDED for code in codes)
         result.detail = f"{done} of {len(codes)} orders delivered"
         if self._ending is not None:

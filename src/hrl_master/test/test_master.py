@@ -37,7 +37,7 @@ def make_scene(pose=(1.2, 1.6, 0.0), holding=False, seen=None) -> Scene:
 def make_mission(helpers=None, **config) -> Mission:
     master = MasterConfig(**config)
     guardrails = Guardrails(SITE, GuardrailConfig())
-    return Mission([ORDER], make_policy(SITE, master, helpers), guardrails, master.max_decisions)
+    return Mission([ORDER], make_policy(SITE, master, helpers), guardrails, master)
 
 
 def run_skill(decision, scene: Scene) -> Scene:
@@ -128,7 +128,7 @@ def test_three_failures_of_one_skill_hand_the_order_over_with_the_reasons():
     scene = make_scene()
     while (decision := mission.next_decision(scene)) is not None:
         mission.report(decision, failure, scene, scene)
-    order, code, detail = mission.results[0]
+    order, code, detail, *_ = mission.results[0]
     assert order == ORDER and code is Code.HANDED_OVER and "no way" in detail
     assert mission.decisions == 3
 
@@ -151,10 +151,10 @@ def test_nothing_runs_while_the_robot_lies_or_is_lost():
     mission = make_mission()
     decision = mission.next_decision(make_scene())
     assert decision is not None
-    assert not guardrails.before(decision, replace(make_scene(), tilt=1.2), mission.state).ok
+    assert not guardrails.before(decision, replace(make_scene(), tilt=1.2), ORDER).ok
     lost = replace(make_scene(), position_std=1.0)
-    assert "limit 0.3" in guardrails.before(decision, lost, mission.state).sentence
-    assert not guardrails.before(decision, replace(lost, map_from_base=None), mission.state).ok
+    assert "limit 0.3" in guardrails.before(decision, lost, ORDER).sentence
+    assert not guardrails.before(decision, replace(lost, map_from_base=None), ORDER).ok
 
 
 def test_a_refused_decision_counts_as_a_failure_so_that_a_lost_robot_asks_for_help():

@@ -127,7 +127,7 @@ class Rig:
             [MissionOrder(order.item, order.from_bin, order.to_station)],
             make_policy(site, config, helpers),
             Guardrails(site, GuardrailConfig()),
-            config.max_decisions,
+            config,
         )
         state, start = mission.state, self.plant.time
         while (decision := mission.next_decision(scene := self.scene())) is not None:
