@@ -18,20 +18,41 @@ class FaultKind(str, Enum):
     LIDAR_OUTAGE = "lidar_outage"  # nothing
     MARKER_OCCLUDED = "marker_occluded"  # a bin, station or item
     SLIPPERY_FLOOR = "slippery_floor"  # a waypoint: wet within 1 m of it; nothing: everywhere
+    DROPPED_ITEM = "dropped_item"  # an item: it slips out of the gripper
+
+
+class Trigger(str, Enum):
+    """From when on a fault's `start` counts."""
+
+    CLOCK = "clock"  # the start of the trial
+    NEAR = "near"  # when the robot first is within NEAR of the waypoint that is the target
+    CARRYING = "carrying"  # when the robot first carries the item that is the target
+
+
+NEAR = 3.0  # m, base_link from the waypoint
+CARRIED = 0.5  # m; an item between the jaws this far from where it was grasped is being carried
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault from `start` [s] on for `duration` [s]; 0: for good."""
+    """One fault from `start` [s] after its trigger on for `duration` [s]; 0: for good."""
 
     kind: FaultKind
     target: str = ""
     start: float = 0.0
     duration: float = 0.0
+    trigger: Trigger = Trigger.CLOCK
 
     def active(self, time: float) -> bool:
-        """Whether it is on at a time [s]."""
+        """Whether it is on at a time [s]; never before its trigger."""
+        if self.trigger is not Trigger.CLOCK:
+            return False
         return self.start <= time and (not self.duration or time < self.start + self.duration)
+
+    def over(self, time: float) -> bool:
+        """Whether it will not come on any more at or after a time [s]."""
+        ends = self.trigger is Trigger.CLOCK and self.duration > 0
+        return ends and time >= self.start + self.duration
 
 
 def check_target(kind: FaultKind, target: str, site: Site) -> str | None:
@@ -45,6 +66,7 @@ def check_target(kind: FaultKind, target: str, site: Site) -> str | None:
         FaultKind.LIDAR_OUTAGE: [""],
         FaultKind.MARKER_OCCLUDED: names,
         FaultKind.SLIPPERY_FLOOR: ["", *site.waypoints],
+        FaultKind.DROPPED_ITEM: [*site.items],
     }
     if kind is FaultKind.MISPLACED_ITEM:
         item, _, bin_name = target.partition("@")
@@ -53,3 +75,15 @@ def check_target(kind: FaultKind, target: str, site: Site) -> str | None:
     elif target not in known[kind]:
         return f"unknown target of {kind.value}; allowed: {sorted(known[kind])}"
     return None
+
+
+def check_trigger(kind: FaultKind, trigger: Trigger) -> str | None:
+    """What is wrong with a fault's trigger and what is allowed; None: nothing."""
+    allowed = [Trigger.CLOCK]
+    if kind in (FaultKind.BLOCKED_AISLE, FaultKind.PERSON):
+        allowed.append(Trigger.NEAR)
+    if kind is FaultKind.DROPPED_ITEM:
+        allowed.append(Trigger.CARRYING)
+    if trigger in allowed:
+        return None
+    return f"a {kind.value} starts by {[each.value for each in allowed]}"

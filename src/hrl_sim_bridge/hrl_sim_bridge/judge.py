@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrl_core.site import Site
+from hrl_sim_bridge.floorplan import solids
 from hrl_sim_bridge.trial import Order
 from hrl_sim_bridge.truth import Truth
 
@@ -12,6 +13,7 @@ PLACEMENT_LIMIT = 0.05  # m
 UPRIGHT_LIMIT = 0.94  # cosine of the tilt
 HEIGHT_LIMIT = 0.01  # m, of the base of an upright item above the table
 SPEED_LIMIT = 0.05  # m/s
+FLOOR_LIMIT = 0.15  # m, of an item's centre; boards are 0.2 m high or more
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Judgement:
     contacts: dict[str, float]  # what the robot bumped into -> largest force N
     contacts_with_people: int  # gait periods of 0.02 s
     fell: bool
+    wrong_item_delivered: bool = False  # another item stands free on a station
+    item_on_floor: bool = False  # the ordered one
 
 
 def misplacement(truth: Truth, item: str, height: float, target: np.ndarray) -> list[str]:
@@ -76,4 +80,29 @@ def judge(truth: Truth, order: Order, site: Site) -> Judgement:
         contacts={name: touch.force for name, touch in truth.touches.items()},
         contacts_with_people=people,
         fell=truth.fallen,
+        wrong_item_delivered=bool(_wrong_items(truth, order, site)),
+        item_on_floor=item_on_floor(truth, order, site),
     )
+
+
+def item_on_floor(truth: Truth, order: Order, site: Site) -> bool:
+    """Whether the ordered item lies on the floor inside the building."""
+    x, y, z = truth.items[order.item][:3, 3]
+    inside = 0 <= x <= site.size[0] and 0 <= y <= site.size[1]
+    return bool(inside and z < FLOOR_LIMIT and order.item not in truth.touched_items)
+
+
+def _wrong_items(truth: Truth, order: Order, site: Site) -> list[str]:
+    """Items other than the ordered one that stand free on any station; none does at the start."""
+    tables = {station.name: station for station in site.stations}
+    solid = [rectangle for rectangle in solids(site) if rectangle.name in tables]
+    found = []
+    for name, pose in truth.items.items():
+        if name == order.item or name in truth.touched_items:
+            continue
+        if any(
+            table.distance(pose[:2, 3]) == 0 and pose[2, 3] > tables[table.name].board_height
+            for table in solid
+        ):
+            found.append(name)
+    return found

@@ -95,7 +95,9 @@ class Plant:
         self._cameras = Cameras(self.robot, self.model, self.world.noise.camera, trial.seed)
         self._walkers = [Walker(person) for person in trial.people]
         self._pushes = list(trial.pushes)
-        self._disturbances = Disturbances(self.model, self.data, self.world.site, self.robot, trial)
+        self._disturbances = Disturbances(
+            self.model, self.data, self.world.site, self.robot, trial, self._watch
+        )
         self._gait_noise = generator(trial.seed, "gait")
         self._noise_sd = self._gait_noise_sd()
         self._ticks = -SETTLE_TICKS
@@ -187,7 +189,10 @@ class Plant:
         """What is really so, for judge, benchmarks and reports only."""
         self._refresh()
         names = self.trial.item_names
-        return read_truth(self.time, self._body, self.model, self.data, names, self._watch)
+        happened = self._disturbances.happened
+        return read_truth(
+            self.time, self._body, self.model, self.data, names, self._watch, happened
+        )
 
     def close(self) -> None:
         """Free OpenGL; pictures can be taken again afterwards."""

@@ -87,6 +87,7 @@ class Trial:
     faults: tuple[Fault, ...]
     pushes: tuple[Push, ...] = ()  # in the order of their times
     payload: float = 0.0  # kg, fixed between the jaws from the start
+    disturbances: tuple[str, ...] = ()  # the kinds that were drawn, see disturbance_ranges.py
 
     @property
     def item_names(self) -> tuple[str, ...]:
@@ -101,7 +102,7 @@ class Trial:
 
 
 def sample(world: World, seed: int) -> Trial:
-    """Draw the trial of a seed."""
+    """Draw the trial of a seed, without its disturbances."""
     if seed < 0:
         raise ConfigError(f"seed = {seed}: allowed are whole numbers from 0")
     rng = np.random.default_rng(seed)
@@ -123,7 +124,7 @@ def sample(world: World, seed: int) -> Trial:
         floor_friction=float(rng.uniform(*ranges.floor_friction)),
         order=order,
         faults=tuple(
-            Fault(fault.kind, fault.target, fault.start, fault.duration)
+            Fault(fault.kind, fault.target, fault.start, fault.duration, fault.trigger)
             for fault in world.faults
             if rng.random() < fault.probability
         ),

@@ -7,6 +7,7 @@ import numpy as np
 
 from hrl_core.geometry import transform_from
 from hrl_core.robot import Robot
+from hrl_sim_bridge.faults import Fault
 from hrl_sim_bridge.robot_model import plant_model
 from hrl_sim_bridge.sensors import Body
 
@@ -36,6 +37,7 @@ class Truth:
     contacts: tuple[str, ...]  # what the robot bumps into now, "<body> - <thing>"
     touches: dict[str, Touch] = field(default_factory=dict)  # since the reset, by the same names
     fallen: bool = False
+    happened: tuple[Fault, ...] = ()  # faults that have come on since the reset
 
 
 class ContactWatch:
@@ -127,6 +129,7 @@ def read_truth(
     data: mujoco.MjData,
     items: tuple[str, ...],
     watch: ContactWatch,
+    happened: tuple[Fault, ...],
 ) -> Truth:
     """Collect the truth; data must be up to date (mj_kinematics)."""
     poses, speeds = {}, {}
@@ -148,4 +151,5 @@ def read_truth(
         contacts=tuple(watch.bumps(data)),
         touches=dict(watch.touches),
         fallen=bool(map_from_base[2, 2] < 0.6 or map_from_base[2, 3] < 0.25),
+        happened=happened,
     )

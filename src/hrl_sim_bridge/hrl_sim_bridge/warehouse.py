@@ -15,6 +15,7 @@ from hrl_core.site import (
     Site,
     Station,
 )
+from hrl_sim_bridge.barriers import BARRIER_THICKNESS
 from hrl_sim_bridge.robot_model import SCENE, SKIN, WALLS
 from hrl_sim_bridge.tags import add_tag, tag_material
 from hrl_sim_bridge.trial import PlacedItem, Trial
@@ -24,7 +25,7 @@ PANEL = 0.02  # m, thickness of back and sides of a shelf
 MARKER_GAP = 0.003  # m, a marker's patch in front of its face
 ITEM_MARKER_GAP = 0.0008  # m
 PERSON_RADIUS, PERSON_HEIGHT = 0.22, 1.7  # m
-BARRIER_SIZE = np.array([1.2, 0.3, 0.9])  # m
+BARRIER_SIZE = np.array([BARRIER_THICKNESS, 1.2, 0.9])  # m; the width is set where it stands
 SPARES = 2  # people and barriers that faults can bring in
 AWAY = -5.0  # m, height at which things are kept that are not there
 

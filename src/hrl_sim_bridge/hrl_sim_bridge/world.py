@@ -8,11 +8,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from hrl_core.config import Config, find_config, load_yaml
 from hrl_core.site import Site
-from hrl_sim_bridge.faults import FaultKind
+from hrl_sim_bridge.disturbance_draws import Disturb, disturbed
+from hrl_sim_bridge.disturbance_ranges import DisturbanceRanges
+from hrl_sim_bridge.faults import FaultKind, Trigger
 from hrl_sim_bridge.trial import Order, PlacedItem, Trial, sample
 from hrl_sim_bridge.world_checks import problems
 
-__all__ = ["Order", "PlacedItem", "Trial", "World", "load_world"]
+__all__ = ["Disturb", "Order", "PlacedItem", "Trial", "World", "load_world"]
 
 
 def _ordered(pair: tuple) -> tuple:
@@ -82,6 +84,7 @@ class TrialRanges(Config):
     people: PeopleRange = PeopleRange()
     orders: OrderRange = OrderRange()
     floor_friction: Range = (0.8, 0.8)
+    disturbances: DisturbanceRanges = DisturbanceRanges()
 
     def stock_items(self, site: Site) -> list[str]:
         return list(self.stock.items or site.items)
@@ -139,12 +142,13 @@ class Noise(Config):
 
 
 class PlannedFault(Config):
-    """Something that goes wrong in trials of this world."""
+    """Something that goes wrong in trials of this world, always the same way."""
 
     kind: FaultKind
     target: str = ""
-    start: float = Field(default=0.0, ge=0)  # s
+    start: float = Field(default=0.0, ge=0)  # s after the trigger
     duration: float = Field(default=0.0, ge=0)  # s; 0: for good
+    trigger: Trigger = Trigger.CLOCK
     probability: float = Field(default=1.0, ge=0, le=1)
 
 
@@ -171,9 +175,14 @@ class World(Config):
             raise ValidationError.from_exception_data("World", errors)
         return self
 
-    def sample(self, seed: int) -> Trial:
-        """The trial of a seed: equal for equal world files and seeds."""
-        return sample(self, seed)
+    def sample(self, seed: int, disturb: Disturb = "file") -> Trial:
+        """The trial of a seed: equal for equal world files and seeds.
+
+        disturb: "file": as likely as the file says; "none": a nominal trial, without the file's
+        faults too; "one": exactly one kind, each as likely; "many": two or three kinds. Start,
+        stock, obstacles, people and order are the same with each.
+        """
+        return disturbed(self, sample(self, seed), disturb)
 
 
 def load_world(name: str | Path) -> World:

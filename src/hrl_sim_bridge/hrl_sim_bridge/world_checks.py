@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hrl_sim_bridge.faults import check_target
+from hrl_sim_bridge.faults import check_target, check_trigger
 from hrl_sim_bridge.floorplan import clearance, passable, solids
 from hrl_sim_bridge.trial import PASSAGE, staging_places
 
@@ -57,6 +57,9 @@ def _names(world: World) -> Iterator[Problem]:
         wrong = check_target(fault.kind, fault.target, site)
         if wrong:
             yield ("faults", k, "target"), fault.target, wrong
+        wrong = check_trigger(fault.kind, fault.trigger)
+        if wrong:
+            yield ("faults", k, "trigger"), fault.trigger.value, wrong
 
 
 def _furniture(world: World) -> Iterator[Problem]:

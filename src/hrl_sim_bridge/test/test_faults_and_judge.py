@@ -71,13 +71,24 @@ def test_a_blocked_aisle_leaves_no_way(plant):
     assert plant.data.geom("barrier/0").xpos[2] < -1
 
 
-def test_a_person_who_steps_in_is_seen_by_the_lidar(plant):
+def test_a_person_walks_in_stands_in_the_way_and_leaves(plant):
     x, y, _ = plant.world.site.waypoints["south"].pose
     dx, dy = np.array([x, y]) - plant.trial.start[:2]
     yaw, distance = float(np.arctan2(dy, dx)), float(np.hypot(dx, dy))
     assert free_way(plant, yaw) > distance + 0.3
-    inject(plant, FaultKind.PERSON, "south")
+    inject(plant, FaultKind.PERSON, "south", duration=5.0)
+    person = plant.data.body("person/0")
+    assert np.linalg.norm(person.xpos[:2] - plant.trial.start[:2]) > 1.8
+    before = person.xpos[:2].copy()
+    plant.step(Command())
+    plant.truth()
+    assert 0.05 < np.linalg.norm(person.xpos[:2] - before) < 0.1  # nobody appears in the way
+    steps(plant, 45)
     assert free_way(plant, yaw) == pytest.approx(distance, abs=0.5)
+    steps(plant, 60)
+    plant.truth()
+    assert person.xpos[2] < -1
+    assert free_way(plant, yaw) > distance + 0.3
 
 
 def test_outages_end_what_the_sensor_says(plant):
