@@ -1,4 +1,4 @@
-"""The ledger: what is in it, who may change it, and a master killed at every point of its writes."""
+"""The ledger: what is in it, who may change it; a master killed at every point of its writes."""
 
 import json
 import os
@@ -14,6 +14,8 @@ import pytest
 
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_core.robot import load_robot
+from hrl_core.sensed import Sensed
 from hrl_core.site import load_site
 from hrl_master.guardrails import GuardrailConfig, Guardrails
 from hrl_master.ledger import Ledger, LedgerError, is_alive, process_name
@@ -21,7 +23,7 @@ from hrl_master.ledger_schema import MIGRATIONS
 from hrl_master.mission import MasterConfig, Mission, Order
 from hrl_master.policy import make_policy
 from hrl_master.recovery import restore
-from hrl_master.scene import Scene, Seen
+from hrl_master.scene import GripperConfig, Scene, Seen, build_scene
 
 SITE = load_site("small_warehouse")
 ORDERS = [Order("can", "A2", "packing", "1"), Order("can", "B1", "packing", "2")]
@@ -54,16 +56,15 @@ class World:
                 at[:3, 3] = SITE.target_point(face)
                 held, seen = False, {"can": Seen("item", at, 0.5, 1.0)}
         position = (-0.5, 4.0) if held else (0.0, 0.0)
-        return Scene(
-            **{
-                **BLANK.__dict__,
-                "stamp": 1.0 + len(deeds),
-                "map_from_base": pose,
-                "seen": seen,
-                "gripper_position": position[0],
-                "gripper_effort": position[1],
-                "holding": held,
-            }
+        return replace(
+            BLANK,
+            stamp=1.0 + len(deeds),
+            map_from_base=pose,
+            position_std=0.02,
+            seen=seen,
+            gripper_position=position[0],
+            gripper_effort=position[1],
+            holding=held,
         )
 
     def run(self, decision) -> Outcome:
@@ -75,17 +76,7 @@ class World:
         return SUCCESS
 
 
-BLANK = Scene(
-    stamp=0.0,
-    map_from_base=None,
-    position_std=0.02,
-    sectors=np.full(36, 5.0),
-    seen={},
-    gripper_position=0.0,
-    gripper_effort=0.0,
-    holding=False,
-    tilt=0.0,
-)
+BLANK = build_scene(Sensed(0.0), SITE, load_robot(), GripperConfig())
 
 
 def make_mission(ledger: Ledger | None, restored=None, orders=ORDERS, **options) -> Mission:
@@ -139,6 +130,7 @@ def test_a_decision_is_on_the_disk_before_it_is_returned_and_its_outcome_before_
     with closing(sqlite3.connect(ledger.path)) as other:
         for count in range(4):
             decision = mission.next_decision(scene := world.scene())
+            assert decision is not None
             assert other.execute("SELECT COUNT(*) FROM decisions").fetchone()[0] == count + 1
             assert other.execute("SELECT COUNT(*) FROM outcomes").fetchone()[0] == count
             mission.report(decision, world.run(decision), scene, world.scene())
@@ -326,6 +318,7 @@ def test_an_item_that_is_gone_after_a_restart_is_not_fetched_again(tmp_path):
         mission = make_mission(ledger)
         while not world.scene().holding:
             decision = mission.next_decision(scene := world.scene())
+            assert decision is not None
             mission.report(decision, world.run(decision), scene, world.scene())
         mission = make_mission(ledger, restore(ledger, "m"))
         empty = replace(world.scene(), holding=False)
