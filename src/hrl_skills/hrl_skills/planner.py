@@ -204,14 +204,14 @@ class ObstacleGrid:
 
     def routes(self, goal: np.ndarray) -> Routes:
         """Routes to a goal (2,) m in map; takes 5 to 20 ms."""
-        return routes_to(self._clearance(), self.cell_of(goal), self.config.cell)
+        return routes_to(self.clearance(), self.cell_of(goal), self.config.cell)
 
     def way(self, position: np.ndarray, goal: np.ndarray) -> tuple[float, float] | None:
         """Length [m] and narrowest clearance [m] of the way between two points (2,) m in map.
 
         None: there is no way.
         """
-        routes, clearance = self.routes(goal), self._clearance()
+        routes, clearance = self.routes(goal), self.clearance()
         first = self.cell_of(position)
         if not np.isfinite(routes.distance[first]):
             return None
@@ -224,7 +224,7 @@ class ObstacleGrid:
         length = self.config.cell * float(steps.sum())
         return length, float(clearance[row, column].min())
 
-    def _clearance(self) -> np.ndarray:
+    def clearance(self) -> np.ndarray:
         """Distance (rows, columns) m of every cell to the nearest obstacle."""
         occupied = self.evidence > self.config.occupied
         if not occupied.any():

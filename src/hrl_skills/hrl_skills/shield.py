@@ -13,7 +13,8 @@ from hrl_core.sensed import Scan
 from hrl_skills.skill import TICK
 from hrl_skills.steering import PENDING
 
-# Shares of vx, vy, wz that are tried in turn: slower, without turning, without driving, stop.
+# Shares of vx, vy, wz that are tried in turn: slower, without turning, without driving, one
+# way only, stop.
 CANDIDATES = np.array(
     [
         [1.0, 1.0, 1.0],
@@ -25,6 +26,8 @@ CANDIDATES = np.array(
         [0.5, 0.5, 0.0],
         [0.0, 0.0, 1.0],
         [0.0, 0.0, 0.4],
+        [1.0, 0.0, 0.0],
+        [0.0, 1.0, 0.0],
         [0.0, 0.0, 0.0],
     ]
 )

@@ -9,6 +9,7 @@ from hrl_core.robot import Robot
 from hrl_core.sensed import Localisation, Sensed
 from hrl_core.site import Shelf, Site, Station
 from hrl_skills.conditions import FREE, clearance, grip, pose_in_base, sensing
+from hrl_skills.manoeuvre import REACH, Manoeuvre, plan_manoeuvre
 from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
 from hrl_skills.planner import CELL, ObstacleGrid, Routes
 from hrl_skills.policy import ActionField, Field, load_policy
@@ -59,6 +60,8 @@ REPLAN_TICKS = 5
 NO_WAY_TICKS = 200  # without any way to the goal: blocked; people mostly move on before
 STUCK_TICKS = 200  # without coming STUCK_GAIN nearer along the way: blocked
 STUCK_GAIN = 0.1  # m
+HELD_TICKS = 30  # the same: the place is tight, and the way is planned in x, y and yaw
+MANOEUVRE_TICKS = 10  # between two such plans
 NEW_WAY = 1.0  # m, by which the way that is left grows when it is another way
 FORGET_TICKS = 30  # without any way: what was seen is forgotten, once, and the map drawn anew
 HOVER_TICKS = 20  # good enough for so long in all: come to rest, though the aim is closer
@@ -120,6 +123,7 @@ class Walk:
         self._robot = robot
         self._pilot = Pilot(robot, SECTORS)
         self._policy = policy or load_policy("walk", OBSERVATION, ACTION)
+        self._footprint = np.array(robot.base.footprint_x)
         self._base_from_lidar = np.array([*robot.lidar.mount.position[:2], 0.0])
 
     def start(self, goal: WalkGoal, sensed: Sensed) -> None:
@@ -152,7 +156,7 @@ class Walk:
         self._forgot = False
         self._steer_again()
         self._first: float | None = None
-        self._best, self._best_tick, self._left = np.inf, 0, np.inf
+        self._left = np.inf
 
     def tick(self, sensed: Sensed) -> Tick:
         self._pilot.look(sensed)
@@ -219,15 +223,21 @@ class Walk:
         if left > self._left + NEW_WAY:
             self._best = np.inf  # a longer way round: progress counts anew
         self._left = left
-        if error < self._best - STUCK_GAIN or distance < POSITION_TOLERANCE:
+        if error < self._best - STUCK_GAIN:
             self._best, self._best_tick = error, self._ticks
         elif self._ticks - self._best_tick >= STUCK_TICKS:
             return self._end(distance, self._blocked(distance, "no progress"))
+        self._plan_manoeuvre(base, carrot)
+        onward = left
+        if self._manoeuvre is not None:
+            pose = self._manoeuvre.next_pose(base)
+            goal = compose(invert(base), pose)
+            carrot, onward = pose[:2], float(np.hypot(*goal[:2]))
         carrot_in_base = compose(invert(base), np.array([*carrot, 0.0]))[:2]
         observation = observe(
             goal[None],
             carrot_in_base[None],
-            np.array([left]),
+            np.array([onward]),
             self._pilot.velocity,
             self._pilot.steering.command,
             self._pilot.steering.previous,
@@ -236,8 +246,23 @@ class Walk:
         )
         return self._step(self._pilot.drive(self._policy(observation)), "steer", distance, left)
 
+    def _plan_manoeuvre(self, base: np.ndarray, carrot: np.ndarray) -> None:
+        """Near the goal a way in x, y and yaw to it; where the robot is held, one to the carrot."""
+        end = self._map_from_goal
+        if np.hypot(*(end - base)[:2]) > REACH:
+            end = np.array([*carrot, np.arctan2(*(carrot - base[:2])[::-1])])
+            if self._ticks - self._best_tick < HELD_TICKS:
+                self._manoeuvre = None
+                return
+        if self._ticks - self._planned_tick >= MANOEUVRE_TICKS:
+            self._planned_tick = self._ticks
+            self._manoeuvre = plan_manoeuvre(self._grid, self._footprint, base, end)
+
     def _steer_again(self) -> None:
         self._settling, self._hovered = False, 0
+        self._best, self._best_tick = np.inf, self._ticks
+        self._manoeuvre: Manoeuvre | None = None
+        self._planned_tick = self._ticks - MANOEUVRE_TICKS
 
     def _goal_in_base(self, sensed: Sensed) -> np.ndarray:
         """Planar goal pose (3,) in base_link."""

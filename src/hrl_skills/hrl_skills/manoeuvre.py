@@ -1,0 +1,157 @@
+"""A way in x, y and yaw through a tight place: to back out, turn where there is room, come again.
+
+The planner of the far way takes the robot for a disc. Near the goal, and where the robot is held,
+poses of this way become the goals of the learned policy, one after the other; it goes on steering.
+Where there is room for the straight motion to the goal, the goal itself is the next pose.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+
+from hrl_core.geometry import wrap_angle
+from hrl_skills.planner import CELL, ObstacleGrid
+
+CELLS, BINS = 41, 24  # of x and y around the middle of start and goal, of yaw
+TURN = 2 * np.pi / BINS  # rad
+LEVER = 0.4  # m per rad: a turn compared with a distance
+LETHAL = 0.26  # m, between a circle's centre and an occupied cell's: radius 0.27 less rounding
+COMFORT = 0.42  # m; nearer to an obstacle a metre counts up to TIGHT times
+TIGHT = 9.0
+BACKWARD, SIDEWAYS = 1.2, 1.4  # of the cost of a metre forward
+ENTRY = 0.25  # m, LEVER for turns included; so far from the robot the way may begin
+AHEAD = 0.35  # m, LEVER for turns included, from the robot to the nearest pose to steer to
+SAMPLES = 10  # of a straight motion
+REACH = 2.4  # m, between start and goal
+
+
+@lru_cache(maxsize=1)
+def _edges() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Search edges from a pose to those before it, by source: (e,) and row pointers.
+
+    Source and target as flat index [x, y, yaw bin]; direction of the drive from target to source
+    as bins of yaw in map, -1 for a turn; length [m].
+    """
+    index = np.arange(CELLS * CELLS * BINS)
+    i, j, k = np.unravel_index(index, (CELLS, CELLS, BINS))
+    sources, targets, headings, lengths = [], [], [], []
+    for di, dj in ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)):
+        inside = (0 <= i - di) & (i - di < CELLS) & (0 <= j - dj) & (j - dj < CELLS)
+        sources.append(index[inside])
+        targets.append(index[inside] - (di * CELLS + dj) * BINS)
+        headings.append(np.full(inside.sum(), np.arctan2(dj, di)))
+        lengths.append(np.full(inside.sum(), CELL * np.hypot(di, dj)))
+    for turn in (-1, 1):
+        sources.append(index)
+        targets.append(index - k + (k + turn) % BINS)
+        headings.append(np.full(len(index), np.nan))
+        lengths.append(np.full(len(index), LEVER * TURN))
+    source, target, heading, length = (
+        np.concatenate(part) for part in (sources, targets, headings, lengths)
+    )
+    order = np.argsort(source, kind="stable")
+    pointers = np.searchsorted(source[order], np.arange(len(index) + 1))
+    yaw = (source[order] % BINS) * TURN
+    return target[order], heading[order] - yaw, length[order], pointers
+
+
+@dataclass(frozen=True)
+class Manoeuvre:
+    """`poses` (k, 3) in map, and the distances (rows, columns) m that they were planned by."""
+
+    poses: np.ndarray
+    footprint_x: np.ndarray
+    clearance: np.ndarray
+    origin: np.ndarray
+
+    def next_pose(self, pose: np.ndarray) -> np.ndarray:
+        """The pose (3,) to steer to from a pose (3,): the furthest one straight ahead with room.
+
+        Never less than AHEAD of the nearest pose.
+        """
+        nearest = int(np.argmin(_metric(self.poses - pose)))
+        onward = self.poses[nearest:]
+        length = np.cumsum(_metric(np.diff(onward, axis=0, prepend=onward[:1])))
+        least = int(np.argmax(length >= AHEAD)) if length[-1] >= AHEAD else len(onward) - 1
+        step = onward - pose
+        step[:, 2] = wrap_angle(step[:, 2])
+        share = np.linspace(0.0, 1.0, SAMPLES)[1:, None, None]
+        x, y, yaw = np.moveaxis(pose + share * step, -1, 0)
+        room = footprint_room(self.clearance, self.origin, self.footprint_x, x, y, yaw)
+        free = np.flatnonzero((room >= COMFORT).all(0))
+        return onward[max(least, free.max(initial=0))]
+
+
+def plan_manoeuvre(
+    grid: ObstacleGrid, footprint_x: np.ndarray, start: np.ndarray, goal: np.ndarray
+) -> Manoeuvre | None:
+    """A way from near `start` (3,) to `goal` (3,) in map, at most REACH apart; takes some 30 ms.
+
+    None: there is none within the window.
+    """
+    if np.hypot(*(start - goal)[:2]) > REACH:
+        return None
+    middle = np.round(0.5 * (start - goal)[:2] / CELL).astype(int)
+    low = middle - CELLS // 2  # of the window, in cells from the goal
+    cells = low[:, None] + np.arange(CELLS)
+    x, y = goal[0] + CELL * cells[0], goal[1] + CELL * cells[1]
+    yaw = goal[2] + TURN * np.arange(BINS)
+    clearance = grid.clearance()
+    poses = np.meshgrid(x, y, yaw, indexing="ij")
+    room = footprint_room(clearance, grid.origin, footprint_x, *poses)
+    near = np.clip((COMFORT - room) / (COMFORT - LETHAL), 0.0, 1.0)
+    cost = np.where(room < LETHAL, np.inf, 1.0 + (TIGHT - 1.0) * near).ravel()
+
+    target, heading, length, pointers = _edges()
+    source = np.repeat(np.arange(len(cost)), np.diff(pointers))
+    weight = 0.5 * (cost[source] + cost[target]) * length * _effort(heading - goal[2])
+    graph = csr_matrix((weight, target, pointers), shape=(len(cost),) * 2)
+    last = int(np.ravel_multi_index((-low[0], -low[1], 0), room.shape))
+    distance, onward = dijkstra(graph, indices=last, return_predecessors=True)
+
+    away = _metric(np.stack(poses, -1).reshape(-1, 3) - start)
+    entry = np.where(away < ENTRY, distance + TIGHT * away, np.inf)
+    states = [int(np.argmin(entry))]
+    if not np.isfinite(entry[states[0]]):
+        return None
+    while states[-1] != last:
+        states.append(int(onward[states[-1]]))
+    i, j, k = np.unravel_index(states, room.shape)
+    way = np.column_stack([x[i], y[j], wrap_angle(yaw[k])])
+    return Manoeuvre(way, footprint_x, clearance, grid.origin)
+
+
+def _metric(step: np.ndarray) -> np.ndarray:
+    """Lengths (...) m of planar motions (..., 3), turns counted by LEVER."""
+    return np.hypot(step[..., 0], step[..., 1]) + LEVER * np.abs(wrap_angle(step[..., 2]))
+
+
+def _effort(heading: np.ndarray) -> np.ndarray:
+    """Cost per metre of driving in a direction [rad] in base_link; 1 for turns, which have none."""
+    aside, back = np.abs(np.sin(heading)), np.clip(-np.cos(heading), 0.0, 1.0)
+    effort = 1.0 + (SIDEWAYS - 1.0) * aside + (BACKWARD - 1.0) * back
+    return np.where(np.isnan(heading), 1.0, effort)
+
+
+def footprint_room(
+    clearance: np.ndarray,
+    origin: np.ndarray,
+    footprint_x: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    yaw: np.ndarray,
+) -> np.ndarray:
+    """Distance (...) m of the footprint's circles at poses x, y, yaw (...) from what is occupied.
+
+    To the circles' centres, by a grid of distances (rows, columns) m that begins at `origin`.
+    """
+    room = np.full(x.shape, np.inf)
+    for offset in footprint_x:
+        places = np.stack([x + offset * np.cos(yaw), y + offset * np.sin(yaw)])
+        places = (places - origin.reshape(2, *[1] * x.ndim)) / CELL - 0.5
+        room = np.minimum(room, map_coordinates(clearance, places, order=1, cval=0.0))
+    return room
