@@ -1,30 +1,35 @@
 """The whole stack in one process, in lockstep and without ROS: plant, perception, skills, master.
 
-It runs the very cores that the nodes run, so a trial here is a trial there, only faster.
+It runs the very cores that the nodes run, tick for tick as they do in lockstep, so a trial here is
+a trial there, only faster.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hrl_core.outcomes import Outcome
+from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot, load_robot
 from hrl_core.sensed import Sensed
-from hrl_master.guardrails import GuardrailConfig, Guardrails
-from hrl_master.mission import Attempt, Decision, MasterConfig, Mission
+from hrl_master.guardrails import Check, GuardrailConfig, Guardrails
+from hrl_master.ledger import Ledger
+from hrl_master.mission import Attempt, Decision, MasterConfig, Mission, OrderEnd
 from hrl_master.mission import Order as MissionOrder
 from hrl_master.policy import make_policy
 from hrl_master.scene import GripperConfig, Scene, build_scene
 from hrl_perception.perception import Perception
 from hrl_sim_bridge.judge import Judgement, judge
 from hrl_sim_bridge.plant import Plant, PlantOptions
+from hrl_sim_bridge.trial import START_ERROR
+from hrl_sim_bridge.truth import Truth
 from hrl_sim_bridge.world import Trial, World
 from hrl_skills.chances import Estimate, estimate, load_chances
 from hrl_skills.library import load_class, make_skill, skill_names
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
 from hrl_skills.skill import (
+    TICK,
     ApproachGoal,
     Command,
     GoalRejected,
@@ -37,17 +42,35 @@ from hrl_skills.skill import (
 )
 
 CAMERA_TICKS = 2  # a camera frame every second control tick: 5 Hz
-START_COVARIANCE = np.diag([0.05, 0.05, 0.03]) ** 2  # m, m, rad; how well a start pose is known
+START_COVARIANCE = np.diag(START_ERROR) ** 2  # m, m, rad; how well a start pose is known
+SETTLING = 1.0  # s after a mission, before it is judged
+MISSION_LIMIT = 900.0  # s of plant time; most missions take less than a minute
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A decision that was acted on: how it went, and when, in s of plant time."""
+
+    decision: Decision
+    outcome: Outcome
+    check: Check
+    steps: int
+    began: float
+    ended: float
 
 
 @dataclass(frozen=True)
 class MissionRecord:
-    """How a mission went: what the master said, what the plant knows, every attempt."""
+    """How a mission went: what the master said, what the plant knows, every attempt and deed."""
 
-    results: list
+    results: list[OrderEnd]
     judgement: Judgement
+    truth: Truth
     attempts: list[Attempt]
-    duration: float  # s of plant time
+    deeds: list[Deed]
+    began: float  # s of plant time, when the order was given
+    resolved: float  # s, when the last skill had ended
+    ended: float  # s, when it was judged
 
 
 class Rig:
@@ -61,20 +84,26 @@ class Rig:
         self.on_tick: Callable[[Rig, str, Tick | None], None] | None = None
         self._runners: dict[str, SkillRunner] = {}
         self._ticks = 0
+        self._start_estimate: np.ndarray | None = None  # (3,) in map, to tell perception
         self.sensed = Sensed(self.plant.time)
-        # A robot knows roughly where it was switched on; the world file says how roughly.
-        self.perception.reset(trial.start_estimate, START_COVARIANCE, self.plant.odometry())
+        self.tick(Command())
+        # The robot is told roughly where it was switched on; over ROS from the second tick on.
+        self._start_estimate = trial.start_estimate
         self.tick(Command())
 
     def tick(self, command: Command) -> Sensed:
         """Advance the plant by one control period and sense."""
         self.plant.step(command)
         plant = self.plant
-        odometry, joints, scan = plant.odometry(), plant.joints(), plant.scan()
+        odometry, joints = plant.odometry(), plant.joints()
+        scan = plant.scan() or self.sensed.scan  # the newest that came
         frames = []
         if self._ticks % CAMERA_TICKS == 0:
             frames = [plant.image(name) for name in self.robot.cameras]
         self._ticks += 1
+        if self._start_estimate is not None:
+            self.perception.reset(self._start_estimate, START_COVARIANCE, odometry)
+            self._start_estimate = None
         localisation, detections = self.perception.update(
             odometry, [f for f in frames if f is not None], joints, scan, plant.time
         )
@@ -108,7 +137,16 @@ class Rig:
 
     def run_decision(self, decision: Decision) -> Outcome:
         """Run what the master decided."""
+        if decision.skill == "wait":
+            return self._wait(decision.parameters["duration_s"])
         return self.run_skill(decision.skill, self._goal(decision))
+
+    def _wait(self, duration: float) -> Outcome:
+        """Stand still for a time [s]."""
+        for _ in range(round(duration / TICK)):
+            self.tick(Command())
+        sentence = f"waited for {duration:.1f} s"
+        return Outcome(Code.SUCCEEDED, sentence, Verdict(True, sentence))
 
     def chance(self, decision: Decision) -> Estimate:
         """What the skill says of its chances now."""
@@ -118,7 +156,15 @@ class Rig:
     def scene(self) -> Scene:
         return build_scene(self.sensed, self.world.site, self.robot, GripperConfig())
 
-    def run_mission(self, config: MasterConfig | None = None) -> MissionRecord:
+    def run_mission(
+        self,
+        config: MasterConfig | None = None,
+        guardrails: GuardrailConfig | None = None,
+        *,
+        id: str = "",
+        ledger: Ledger | None = None,
+        about: Mapping[str, object] | None = None,
+    ) -> MissionRecord:
         """Work off the trial's order and judge it by the plant's truth."""
         config = config or MasterConfig()
         site, order = self.world.site, self.trial.order
@@ -126,18 +172,37 @@ class Rig:
         mission = Mission(
             [MissionOrder(order.item, order.from_bin, order.to_station)],
             make_policy(site, config, helpers),
-            Guardrails(site, GuardrailConfig()),
+            Guardrails(site, guardrails or GuardrailConfig()),
             config,
+            id=id,
+            ledger=ledger,
+            about=about,
         )
-        state, start = mission.state, self.plant.time
+        state, began, deeds = mission.state, self.plant.time, []
+        self.tick(Command())  # the master decides by what is sensed after the order
         while (decision := mission.next_decision(scene := self.scene())) is not None:
+            if self.plant.time - began > MISSION_LIMIT:
+                mission.cancel(Code.CANCELED, f"not done after {MISSION_LIMIT:.0f} s")
+                break
             decision = replace(decision, chance=self.chance(decision).probability)
-            mission.report(decision, self.run_decision(decision), scene, self.scene())
+            start = self.plant.time
+            outcome = self.run_decision(decision)
+            check = mission.report(decision, outcome, scene, self.scene())
+            steps = round((self.plant.time - start) / TICK)
+            deeds.append(Deed(decision, outcome, check, steps, start, self.plant.time))
+        resolved = self.plant.time
+        for _ in range(round(SETTLING / TICK)):
+            self.tick(Command())
+        truth = self.plant.truth()
         return MissionRecord(
             mission.results,
-            judge(self.plant.truth(), order, site),
+            judge(truth, order, site),
+            truth,
             state.attempts,
-            self.plant.time - start,
+            deeds,
+            began,
+            resolved,
+            self.plant.time,
         )
 
     def close(self) -> None:
