@@ -356,7 +356,7 @@ class BridgeNode(HrlNode):
             world = self._plant.world
             if request.world and request.world != self._world_name:
                 world = load_world(request.world)
-            trial = world.sample(request.seed)
+            trial = world.sample(request.seed, request.disturb or "file")
             if world is not self._plant.world:
                 self._plant.close()
                 self._plant = Plant(world, trial, self._robot)

@@ -20,6 +20,7 @@ from hrl_core.ros.convert import (
 )
 from hrl_core.sensed import CameraFrame, Odometry
 from hrl_msgs.msg import PlantTruth
+from hrl_sim_bridge.faults import Fault, FaultKind
 from hrl_sim_bridge.trajectory import Trajectory
 from hrl_sim_bridge.trial import START_ERROR, Trial
 from hrl_sim_bridge.truth import Touch, Truth
@@ -118,6 +119,7 @@ def truth_msg(truth: Truth, realtime_factor: float, misses: int) -> PlantTruth:
         touch_forces=[touch.force for touch in truth.touches.values()],
         touch_counts=[touch.count for touch in truth.touches.values()],
         fallen=truth.fallen,
+        happened=[f"{fault.kind.value} {fault.target}" for fault in truth.happened],
         realtime_factor=realtime_factor,
         lockstep_misses=misses,
     )
@@ -143,7 +145,13 @@ def truth_from_msg(message: PlantTruth) -> Truth:
         contacts=tuple(message.contacts),
         touches={name: Touch(count, force) for name, count, force in touches},
         fallen=message.fallen,
+        happened=tuple(_fault(text) for text in message.happened),
     )
+
+
+def _fault(text: str) -> Fault:
+    kind, _, target = text.partition(" ")
+    return Fault(FaultKind(kind), target)
 
 
 def jpeg_msg(data: bytes, stamp: float) -> CompressedImage:
