@@ -59,6 +59,8 @@ class Guardrails:
     def before(self, decision: Decision, scene: Scene, order: Order) -> Check:
         """Whether a decision may run now."""
         c = self._config
+        if decision.skill == "wait":
+            return Check(True, "nothing moves")
         if scene.map_from_base is None:
             return Check(False, "not localised: no pose in map")
         if scene.tilt > c.max_tilt:
@@ -94,6 +96,9 @@ class Guardrails:
                 False, f"distance to the standoff of {target} {far}, limit {self._config.reach} m"
             )
         return Check(True, f"{distance(offset):.2f} m from the standoff of {target}")
+
+    def _after_wait(self, decision, before, after, state) -> Check:
+        return Check(True, f"waited {after.stamp - before.stamp:.1f} s")
 
     def _after_walk(self, decision, before, after, state) -> Check:
         limit = self._config.walk_tolerance

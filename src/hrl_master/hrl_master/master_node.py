@@ -21,9 +21,9 @@ from hrl_core.ros.qos import interface
 from hrl_core.ros.senses import Senses
 from hrl_core.site import load_site
 from hrl_master.convert import decision_msg, goal_msg, order_from_msg, order_result_msg
+from hrl_master.decider import make_decider
 from hrl_master.guardrails import GuardrailConfig, Guardrails
 from hrl_master.mission import Decision, MasterConfig, Mission, Order
-from hrl_master.policy import make_policy
 from hrl_master.scene import GripperConfig, Scene, build_scene
 from hrl_master.skill_client import SkillClient, failure
 from hrl_master.skill_finder import SkillFinder
@@ -76,7 +76,7 @@ class MasterNode(HrlNode):
         self._site, self._robot = load_site(p.site), load_robot(p.robot)
         self._master_config = MasterConfig(**_part(p, MasterConfig))
         self._guardrails = Guardrails(self._site, GuardrailConfig(**_part(p, GuardrailConfig)))
-        make_policy(self._site, self._master_config)  # a wrong name is found here
+        make_decider(self._site, self._master_config, self._guardrails)  # a wrong name is found here
         self._skills = SkillFinder(self)
         self._decisions = self.publish_on(topics.DECISIONS)
         self._rejections = self.publish_on(topics.REJECTIONS)
@@ -157,7 +157,9 @@ class MasterNode(HrlNode):
             message.header.stamp = self.get_clock().now().to_msg()
             self._rejections.publish(message)
             return GoalResponse.REJECT
-        policy = make_policy(self._site, self._master_config, self._skills.helpers)
+        policy = make_decider(
+            self._site, self._master_config, self._guardrails, self._skills.helpers
+        )
         self._mission = Mission(orders, policy, self._guardrails, self._master_config)
         self._ending = None
         self._hold = self._tick

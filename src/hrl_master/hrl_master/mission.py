@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -24,7 +24,9 @@ from hrl_master.risk import RiskConfig, tier_of
 from hrl_master.scene import Scene
 
 if TYPE_CHECKING:
+    from hrl_master.decider import Decider
     from hrl_master.recovery import Restored
+    from hrl_master.situation import Situation
 
 LEAVE_FACE = "leave_face"  # purpose: drive away from the shelf or station in front
 FINISH, HAND_OVER = "finish", "hand_over"  # decisions that end an order
@@ -65,6 +67,7 @@ class Decision:
     why_not: tuple[str, ...] = ()  # of the candidates that are not allowed; else ""
     tier: int = 0  # of risk; see hrl_master.risk
     index: int = -1  # its number in the mission, once it is taken down
+    situation: Situation | None = field(default=None, repr=False, compare=False)  # it was made in
 
 
 @dataclass(frozen=True)
@@ -154,12 +157,9 @@ class MasterConfig(RiskConfig):
     policy: str = Field(
         default="behaviour_tree", description="which policy decides; see hrl_master.policy.POLICIES"
     )
-
-
-class Policy(Protocol):
-    """Chooses the next decision; `policy` in the configuration names which one."""
-
-    def decide(self, scene: Scene, state: OrderState) -> Decision: ...
+    policy_folder: str = Field(
+        default="", description="weights and card of the learned policy; empty: the shipped one"
+    )
 
 
 class Mission:
@@ -174,7 +174,7 @@ class Mission:
     def __init__(
         self,
         orders: Sequence[Order],
-        policy: Policy,
+        policy: Decider,
         guardrails: Guardrails,
         config: MasterConfig,
         *,
@@ -191,6 +191,7 @@ class Mission:
         """
         self.id = id or f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{uuid.uuid4().hex[:6]}"
         self._policy = policy
+        self._begun: OrderState | None = None  # the order that the policy works on
         self._guardrails = guardrails
         self._config = config
         self._ledger = ledger
@@ -256,6 +257,12 @@ class Mission:
             return decision
         return None
 
+    def questions(self, scene: Scene) -> list[Decision]:
+        """What the skills should be asked the chances of, for the next decision."""
+        if self.finished:
+            return []
+        return self._policy.questions(self._observe(scene))
+
     def answer(self, answer: Answer, stamp: float) -> None:
         """Take down the answer to the pending request; `stamp`: s of ROS time."""
         assert self.pending is not None and self._answer is None, "one answer to one request"
@@ -287,6 +294,16 @@ class Mission:
         self._remember(Attempt(decision, outcome, check), after, ran=True)
         return check
 
+    @property
+    def stamp(self) -> float:
+        """ROS time [s] of the last scene that it has seen."""
+        return self._stamp
+
+    def give_up(self, reason: str) -> None:
+        """Hand over all the orders that are left, at the next decision."""
+        for state in self._states[len(self.results) :]:
+            state.doubt = state.doubt or reason
+
     def cancel(self, code: Code, detail: str) -> None:
         """End all the orders that are left."""
         if self.pending is not None and self._answer is None:
@@ -301,7 +318,14 @@ class Mission:
         """What the policy chooses, unless a guardrail wants a person."""
         if reason := self._needs_a_person(scene):
             return Decision(HAND_OVER, self.state.order.item, reason)
-        return self._policy.decide(scene, self.state)
+        return self._policy.decide(self._observe(scene), chances)
+
+    def _observe(self, scene: Scene) -> Situation:
+        """The situation of the present order; the policy is told where a new one begins."""
+        if self._begun is not self.state:
+            self._begun = self.state
+            self._policy.begin(self.state.order, self.state.attempts)
+        return self._policy.observe(scene)
 
     def _needs_a_person(self, scene: Scene) -> str:
         """Why the policy is not asked any more; empty: it is."""
@@ -372,6 +396,8 @@ class Mission:
         self._stamp = after.stamp
         if self._ledger is not None:
             self._ledger.outcome(self.id, decision.index, attempt, after.stamp, ran)
+        if self._begun is state:
+            self._policy.record(attempt, after)
         state.attempts.append(attempt)
         if decision.skill == "grasp" and attempt.worked:
             state.item_in_hand = attempt.outcome.pose

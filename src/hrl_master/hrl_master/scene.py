@@ -16,7 +16,8 @@ from hrl_core.sensed import Sensed
 from hrl_core.site import Site
 from hrl_perception.sectors import scan_sectors
 
-SECTORS = 36
+SECTORS = 72
+STALE_SCAN = 1.0  # s; an older scan tells nothing of what is around
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,16 @@ class Scene:
     stamp: float
     map_from_base: np.ndarray | None  # (3,) m, m, rad
     position_std: float  # m
-    sectors: np.ndarray  # (36,) m, nearest return per sector, counter-clockwise from behind
+    sectors: (
+        np.ndarray
+    )  # (72,) m, nearest return per sector of lidar_link, see scan_sectors; or nan
     seen: dict[str, Seen]
     gripper_position: float  # rad
     gripper_effort: float  # N m
     holding: bool
     tilt: float  # rad, between the robot's and the world's vertical
+    base_from_lidar: np.ndarray  # (3,) planar pose of lidar_link in base_link
+    scan_age: float  # s since the newest scan was taken; inf: never
 
     def offset_from(self, site: Site, target: str, distance: float) -> np.ndarray | None:
         """Pose (3,) of base_link relative to the pose `distance` [m] in front of a face.
@@ -92,8 +97,10 @@ def build_scene(sensed: Sensed, site: Site, robot: Robot, gripper: GripperConfig
     if sensed.joints is not None:
         position = float(sensed.joints.position[robot.gripper_index])
         effort = float(sensed.joints.effort[robot.gripper_index])
-    sectors = np.full(SECTORS, np.nan)
+    sectors, scan_age = np.full(SECTORS, np.nan), np.inf
     if sensed.scan is not None:
+        scan_age = max(0.0, sensed.stamp - sensed.scan.stamp)
+    if sensed.scan is not None and scan_age <= STALE_SCAN:
         scan = sensed.scan
         sectors = scan_sectors(
             scan.ranges, scan.angle_min, scan.angle_increment, SECTORS, scan.range_max
@@ -111,6 +118,8 @@ def build_scene(sensed: Sensed, site: Site, robot: Robot, gripper: GripperConfig
         gripper_effort=effort,
         holding=is_holding(position, effort, robot, gripper),
         tilt=tilt,
+        base_from_lidar=np.array([*robot.lidar.mount.position[:2], robot.lidar.mount.rpy[2]]),
+        scan_age=scan_age,
     )
 
 

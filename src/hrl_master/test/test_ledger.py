@@ -17,13 +17,13 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import load_robot
 from hrl_core.sensed import Sensed
 from hrl_core.site import load_site
+from hrl_master.decider import make_decider
 from hrl_master.guardrails import GuardrailConfig, Guardrails
 from hrl_master.ledger import Ledger, LedgerError, is_alive, process_name
 from hrl_master.ledger_schema import MIGRATIONS
 from hrl_master.mission import MasterConfig, Mission, Order
-from hrl_master.policy import make_policy
 from hrl_master.recovery import restore
-from hrl_master.scene import GripperConfig, Scene, Seen, build_scene
+from hrl_master.scene import SECTORS, GripperConfig, Scene, Seen, build_scene
 
 SITE = load_site("small_warehouse")
 ORDERS = [Order("can", "A2", "packing", "1"), Order("can", "B1", "packing", "2")]
@@ -76,15 +76,20 @@ class World:
         return SUCCESS
 
 
-BLANK = build_scene(Sensed(0.0), SITE, load_robot(), GripperConfig())
+BLANK = replace(
+    build_scene(Sensed(0.0), SITE, load_robot(), GripperConfig()),
+    scan_age=0.0,
+    sectors=np.full(SECTORS, 12.0),
+)
 
 
 def make_mission(ledger: Ledger | None, restored=None, orders=ORDERS, **options) -> Mission:
     config = MasterConfig(**options.pop("config", {}))
+    guardrails = Guardrails(SITE, GuardrailConfig())
     return Mission(
         [] if restored else orders,
-        make_policy(SITE, config),
-        Guardrails(SITE, GuardrailConfig()),
+        make_decider(SITE, config, guardrails),
+        guardrails,
         config,
         id=restored.id if restored else options.pop("id", "m"),
         ledger=ledger,

@@ -5,18 +5,18 @@ a trial there, only faster.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import Robot, load_robot
 from hrl_core.sensed import Sensed
+from hrl_master.decider import make_decider
 from hrl_master.guardrails import Check, GuardrailConfig, Guardrails
 from hrl_master.ledger import Ledger
 from hrl_master.mission import Attempt, Decision, MasterConfig, Mission, OrderEnd
 from hrl_master.mission import Order as MissionOrder
-from hrl_master.policy import make_policy
 from hrl_master.scene import GripperConfig, Scene, build_scene
 from hrl_perception.perception import Perception
 from hrl_sim_bridge.judge import Judgement, judge
@@ -40,11 +40,11 @@ from hrl_skills.skill import (
     WalkGoal,
     failed,
 )
+from hrl_training.mission_rows import MISSION_LIMIT
 
 CAMERA_TICKS = 2  # a camera frame every second control tick: 5 Hz
 START_COVARIANCE = np.diag(START_ERROR) ** 2  # m, m, rad; how well a start pose is known
 SETTLING = 1.0  # s after a mission, before it is judged
-MISSION_LIMIT = 900.0  # s of plant time; most missions take less than a minute
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Deed:
 class MissionRecord:
     """How a mission went: what the master said, what the plant knows, every attempt and deed."""
 
+    mission_id: str
     results: list[OrderEnd]
     judgement: Judgement
     truth: Truth
@@ -84,6 +85,7 @@ class Rig:
         self.on_tick: Callable[[Rig, str, Tick | None], None] | None = None
         self._runners: dict[str, SkillRunner] = {}
         self._ticks = 0
+        self.steps = 0  # of the skill that ran last
         self._start_estimate: np.ndarray | None = None  # (3,) in map, to tell perception
         self.sensed = Sensed(self.plant.time)
         self.tick(Command())
@@ -125,6 +127,7 @@ class Rig:
         try:
             runner.start(goal, self.sensed)
         except GoalRejected as error:
+            self.steps = 0
             self.tick(Command())
             return failed(error.code, str(error))
         while True:
@@ -133,6 +136,7 @@ class Rig:
             if self.on_tick is not None:
                 self.on_tick(self, skill, tick)
             if tick.outcome is not None:
+                self.steps = runner.steps
                 return tick.outcome
 
     def run_decision(self, decision: Decision) -> Outcome:
@@ -143,7 +147,8 @@ class Rig:
 
     def _wait(self, duration: float) -> Outcome:
         """Stand still for a time [s]."""
-        for _ in range(round(duration / TICK)):
+        self.steps = round(duration / TICK)
+        for _ in range(self.steps):
             self.tick(Command())
         sentence = f"waited for {duration:.1f} s"
         return Outcome(Code.SUCCEEDED, sentence, Verdict(True, sentence))
@@ -152,6 +157,11 @@ class Rig:
         """What the skill says of its chances now."""
         chances = load_chances(decision.skill)
         return estimate(self.runner(decision.skill), self._goal(decision), self.sensed, chances)
+
+    def _chances(self, decisions: list[Decision]) -> dict[tuple[str, str], float]:
+        """The skills' answers, by skill and target; where they know nothing, none."""
+        answers = {(d.skill, d.target): self.chance(d).probability for d in decisions}
+        return {key: chance for key, chance in answers.items() if chance is not None}
 
     def scene(self) -> Scene:
         return build_scene(self.sensed, self.world.site, self.robot, GripperConfig())
@@ -169,10 +179,11 @@ class Rig:
         config = config or MasterConfig()
         site, order = self.world.site, self.trial.order
         helpers = {what: name for name in skill_names() for what in self._provides(name)}
+        guards = Guardrails(site, guardrails or GuardrailConfig())
         mission = Mission(
             [MissionOrder(order.item, order.from_bin, order.to_station)],
-            make_policy(site, config, helpers),
-            Guardrails(site, guardrails or GuardrailConfig()),
+            make_decider(site, config, guards, helpers),
+            guards,
             config,
             id=id,
             ledger=ledger,
@@ -180,21 +191,24 @@ class Rig:
         )
         state, began, deeds = mission.state, self.plant.time, []
         self.tick(Command())  # the master decides by what is sensed after the order
-        while (decision := mission.next_decision(scene := self.scene())) is not None:
+        while True:
+            scene = self.scene()
+            decision = mission.next_decision(scene, self._chances(mission.questions(scene)))
+            if decision is None:
+                break
             if self.plant.time - began > MISSION_LIMIT:
                 mission.cancel(Code.CANCELED, f"not done after {MISSION_LIMIT:.0f} s")
                 break
-            decision = replace(decision, chance=self.chance(decision).probability)
             start = self.plant.time
             outcome = self.run_decision(decision)
             check = mission.report(decision, outcome, scene, self.scene())
-            steps = round((self.plant.time - start) / TICK)
-            deeds.append(Deed(decision, outcome, check, steps, start, self.plant.time))
+            deeds.append(Deed(decision, outcome, check, self.steps, start, self.plant.time))
         resolved = self.plant.time
         for _ in range(round(SETTLING / TICK)):
             self.tick(Command())
         truth = self.plant.truth()
         return MissionRecord(
+            mission.id,
             mission.results,
             judge(truth, order, site),
             truth,
@@ -216,7 +230,7 @@ class Rig:
         if decision.skill == "approach":
             return ApproachGoal(decision.target, site.standoff)
         if decision.skill == "grasp":
-            return GraspGoal(decision.target, order.from_bin)
+            return GraspGoal(decision.target, decision.face or order.from_bin)
         if decision.skill == "place":
             return PlaceGoal(decision.target, order.item, np.zeros(2), decision.item_in_hand)
         return RunGoal(decision.target, order.item, parameters=dict(decision.parameters))

@@ -1,0 +1,46 @@
+"""What things stand on: the boards of bins, the tops of stations, and which of them are in view."""
+
+import numpy as np
+
+from hrl_core.site import MARKER_DROP, Site
+
+FLOOR = "floor"  # face of an item that lies on the floor
+FLOOR_HEIGHT = 0.18  # m; boards are at least 0.2 m high
+LOOK_RANGE = 1.3  # m from a face; the markers of items are read from here
+LOOK_ANGLE = np.deg2rad(50.0)  # off the face's normal
+LOOK_VIEW = np.deg2rad(35.0)  # of the face off the robot's x axis
+
+
+class Boards:
+    """All bins and stations of a site, as arrays."""
+
+    def __init__(self, site: Site):
+        bins = [(name, shelf) for shelf in site.shelves for name in shelf.bins]
+        places = [*bins, *((station.name, station) for station in site.stations)]
+        self.names = [name for name, _ in places]
+        self.frames = np.array([site.faces[name] for name in self.names])  # (n, 4, 4) map_from_face
+        half = [0.5 * shelf.width / len(shelf.bins) for _, shelf in bins]
+        self.half = np.array([*half, *(0.5 * station.width for station in site.stations)])  # (n,) m
+        self.depth = np.array([place.depth for _, place in places])  # (n,) m
+
+    def face_at(self, position: np.ndarray) -> str:
+        """What something at a position (3,) m in map stands on: a bin, a station, FLOOR, or ""."""
+        if position[2] < FLOOR_HEIGHT:
+            return FLOOR
+        away = position - self.frames[:, :3, 3]
+        x, y, z = np.einsum("nij,ni->jn", self.frames[:, :3, :3], away)
+        inside = (x < 0.1) & (x > -self.depth - 0.1) & (np.abs(y) <= self.half + 0.05)
+        inside &= (z > MARKER_DROP - 0.05) & (z < MARKER_DROP + 0.5)
+        found = np.flatnonzero(inside)
+        return self.names[found[np.argmin(np.abs(y[found]))]] if len(found) else ""
+
+    def in_view(self, base: np.ndarray) -> list[str]:
+        """Faces in front of base_link (3,), so near that what stands there is read."""
+        away = base[:2] - self.frames[:, :2, 3]
+        distance = np.hypot(away[:, 0], away[:, 1])
+        normal = np.einsum("ni,ni->n", away, self.frames[:, :2, 0])
+        ahead = -(away @ np.array([np.cos(base[2]), np.sin(base[2])]))
+        near = distance < LOOK_RANGE
+        near &= normal > distance * np.cos(LOOK_ANGLE)
+        near &= ahead > distance * np.cos(LOOK_VIEW)
+        return [self.names[k] for k in np.flatnonzero(near)]

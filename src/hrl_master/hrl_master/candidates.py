@@ -1,0 +1,295 @@
+"""What the master may do next: skills with targets, each allowed or masked with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hrl_core.geometry import wrap_angle
+from hrl_core.site import Site
+from hrl_master.graph import WalkGraph
+from hrl_master.guardrails import Guardrails
+from hrl_master.mission import FINISH, HAND_OVER, LEAVE_FACE, Decision, MasterConfig
+from hrl_master.scene import distance, yaw_error
+from hrl_master.situation import Situation
+
+LOOK_AROUND, WAIT = "look_around", "wait"
+KINDS = (
+    "walk", "approach", "grasp", "place", "back_out", WAIT, LOOK_AROUND, HAND_OVER, FINISH
+)  # fmt: skip
+FACES = 6  # of interest at most, besides the one of the order
+WAYPOINTS = 5  # at most
+WAITING = 3.0  # s
+TURN = 2 * np.pi / 3  # rad, of a look around
+TURNING_ROOM = 0.75  # m to the shelves and walls of the map; the robot is 1.3 m long
+THERE, FACING = 0.3, 0.3  # m, rad; so near to a pose it is not walked to
+AT_FACE, IN_FRONT = 0.3, 0.6  # m from the standoff, rad; so it stands close in front of a face
+STEP = 0.7  # m; a waypoint nearer than this is where the robot stands
+LONGEST = 99.0  # m, stands for a way that there is not
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One thing to do. Ways are those of the graph without what is believed to be blocked."""
+
+    kind: str  # one of KINDS
+    skill: str
+    target: str
+    face: str = ""  # bin or station that it is done at
+    pose: np.ndarray | None = None  # (3,) base_link in map, for walks
+    item_in_hand: np.ndarray | None = None  # (4, 4), for place
+    purpose: str = ""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    why_not: str = ""  # why it is not allowed; empty: it is
+    way: float = 0.0  # m to where it ends
+    excess: float = 0.0  # m, by which blocked ways make that longer
+    onward: float = 0.0  # m from there to where the order goes on, at the nearest
+    offset: float = 0.0  # m from the standoff of the face now
+    turn: float = 0.0  # rad off the standoff's direction now
+
+    @property
+    def allowed(self) -> bool:
+        return not self.why_not
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Skill and target, as chances are asked for."""
+        return (self.skill, self.target)
+
+    @property
+    def label(self) -> str:
+        """In words, for people and logs."""
+        at = f" at {self.face}" if self.face and self.face != self.target else ""
+        return f"{self.skill} {self.target}{at}".strip()
+
+    def decision(
+        self,
+        reason: str,
+        candidates: Sequence[Candidate] = (),
+        probabilities: Sequence[float] = (),
+        chance: float | None = None,
+    ) -> Decision:
+        """As a decision, with what else was possible."""
+        return Decision(
+            self.skill,
+            self.target,
+            reason,
+            face=self.face,
+            pose=self.pose,
+            item_in_hand=self.item_in_hand,
+            purpose=self.purpose,
+            parameters=self.parameters,
+            chance=chance,
+            candidates=tuple(c.label for c in candidates),
+            probabilities=tuple(float(p) for p in probabilities),
+            allowed=tuple(c.allowed for c in candidates),
+            why_not=tuple(c.why_not for c in candidates),
+        )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the robot is, and how far it is from there."""
+
+    base: np.ndarray  # (3,)
+    ways: np.ndarray  # (n,) m to the nodes
+    free_ways: np.ndarray  # (n,) m if nothing were blocked
+    onward: np.ndarray  # (n,) m from the nodes to the nearest goal
+
+
+class Options:
+    """Makes the candidates of a situation; the same whatever policy chooses among them."""
+
+    def __init__(self, site: Site, graph: WalkGraph, guardrails: Guardrails, config: MasterConfig):
+        self.site, self.graph, self.config = site, graph, config
+        self._guardrails = guardrails
+        faces = graph.boards.names
+        self._staging = {name: site.pose_in_front(name, site.staging) for name in faces}
+
+    def candidates(self, situation: Situation) -> tuple[Candidate, ...]:
+        """All candidates in a fixed order; at least one is allowed."""
+        order = situation.order
+        if situation.beliefs.delivered:
+            return (Candidate(FINISH, FINISH, order.to_station),)
+        faces = self.faces_of_interest(situation)
+        place = self._place(situation, faces)
+        found: list[Candidate] = [*self._manipulations(situation, faces)]
+        found += [self._approach(situation, face) for face in faces]
+        if place is not None:
+            found += [self._walk_to_face(place, face) for face in faces]
+            found += self._waypoints(place)
+            found.append(self._look_around(place))
+        found.append(self._back_out(situation))
+        found.append(Candidate(WAIT, WAIT, f"{WAITING:.0f} s", parameters={"duration_s": WAITING}))
+        checked = [self._checked(c, situation) for c in found]
+        return (*checked, Candidate(HAND_OVER, HAND_OVER, order.item))
+
+    def faces_of_interest(self, situation: Situation) -> list[str]:
+        """Faces that the order may go on at, the one of the order first."""
+        order, beliefs = situation.order, situation.beliefs
+        if situation.scene.holding:
+            return [order.to_station]
+        bins = self.site.bins
+        faces = [order.from_bin]
+        if beliefs.lost is not None and beliefs.lost.face:
+            faces.append(beliefs.lost.face)
+        if situation.sighted_at in bins:
+            faces.append(situation.sighted_at)
+        base = situation.scene.map_from_base
+        if base is not None:
+            ways = self.graph.to_nodes(base[:2], beliefs.blocked)
+            unseen = [name for name in bins if name not in beliefs.looks]
+            faces += sorted(unseen, key=lambda name: ways[self.graph.index[name]])
+        return list(dict.fromkeys(faces))[: 1 + FACES]
+
+    def stands_at(self, situation: Situation, face: str) -> bool:
+        """Whether the robot stands at the standoff of a face."""
+        offset = situation.scene.offset_from(self.site, face, self.site.standoff)
+        c = self.config
+        return (
+            offset is not None
+            and distance(offset) <= c.near_standoff
+            and yaw_error(offset) <= c.near_standoff_yaw
+        )
+
+    def face_ahead(self, situation: Situation) -> str | None:
+        """The bin or station that the robot stands in front of, so near that it cannot turn."""
+        base = situation.scene.map_from_base
+        if base is None:
+            return None
+        near = {}
+        for name in self.graph.boards.in_view(base):
+            offset = situation.scene.offset_from(self.site, name, self.site.standoff)
+            if offset is not None and distance(offset) < AT_FACE and yaw_error(offset) < IN_FRONT:
+                near[name] = distance(offset)
+        return min(near, key=lambda name: near[name], default=None)
+
+    def _place(self, situation: Situation, faces: list[str]) -> _Place | None:
+        base = situation.scene.map_from_base
+        if base is None:
+            return None
+        graph, blocked = self.graph, situation.beliefs.blocked
+        ways = graph.to_nodes(base[:2], blocked)
+        free_ways = graph.to_nodes(base[:2]) if blocked else ways
+        goals = [graph.index[name] for name in faces]
+        onward = graph.distances(blocked)[:, goals].min(axis=1)
+        limit = LONGEST
+        return _Place(
+            base,
+            np.minimum(ways, limit),
+            np.minimum(free_ways, limit),
+            np.minimum(onward, limit),
+        )
+
+    def _manipulations(self, situation: Situation, faces: list[str]) -> list[Candidate]:
+        order, scene = situation.order, situation.scene
+        bins = [face for face in faces if face in self.site.bins] or [order.from_bin]
+        offsets = {face: self._offset(situation, face) for face in bins}
+        face = min(bins, key=lambda name: offsets[name][0])  # the first of equals
+        why_not = ""
+        if situation.beliefs.lost is not None and situation.sighted_at != face:
+            why_not = f"{order.item} was taken from its bin and got lost"
+        grasp = Candidate(
+            "grasp", "grasp", order.item, face=face, why_not=why_not,
+            offset=offsets[face][0], turn=offsets[face][1],
+        )  # fmt: skip
+        away, turn = self._offset(situation, order.to_station)
+        place = Candidate(
+            "place", "place", order.to_station, face=order.to_station, offset=away, turn=turn,
+            item_in_hand=situation.beliefs.item_in_hand if scene.holding else None,
+        )  # fmt: skip
+        return [grasp, place]
+
+    def _approach(self, situation: Situation, face: str) -> Candidate:
+        scene, limit = situation.scene, self.config.approach_range
+        spot = scene.position_at(self.site, face)
+        away, turn = self._offset(situation, face)
+        why_not = ""
+        if spot is None:
+            why_not = "not localised"
+        elif (far := float(np.hypot(spot[0], spot[1]))) >= limit:
+            why_not = f"{face} is {far:.1f} m away, limit {limit} m"
+        elif not (0.5 < spot[0] and abs(spot[1]) < spot[0]):
+            # Within 45 degrees of the normal the marker can be seen.
+            why_not = f"stands {spot[0]:.1f} m before and {abs(spot[1]):.1f} m beside {face}"
+        return Candidate(
+            "approach", "approach", face, face=face, why_not=why_not, offset=away, turn=turn
+        )
+
+    def _walk_to_face(self, place: _Place, face: str) -> Candidate:
+        goal, k = self._staging[face], self.graph.index[face]
+        straight = float(np.hypot(goal[0] - place.base[0], goal[1] - place.base[1]))
+        turn = abs(float(wrap_angle(goal[2] - place.base[2])))
+        why_not = ""
+        if straight > self.config.direct_walk:
+            why_not = f"{face} is {straight:.1f} m away, limit {self.config.direct_walk} m"
+        elif straight < THERE and turn < FACING:
+            why_not = f"stands {straight:.2f} m from there already"
+        return Candidate(
+            "walk", "walk", face, face=face, pose=goal, why_not=why_not,
+            **self._lengths(place, k, straight),
+        )  # fmt: skip
+
+    def _waypoints(self, place: _Place) -> list[Candidate]:
+        """The waypoints around: those next to where the robot is, nearest first."""
+        graph, site = self.graph, self.site
+        here = graph.here(place.base[:2])
+        names = {here, *graph.neighbours(here)} & set(site.waypoints)
+        away = {
+            name: float(np.linalg.norm(graph.points[graph.index[name]] - place.base[:2]))
+            for name in names
+        }
+        chosen = sorted((n for n in names if away[n] > STEP), key=lambda n: (away[n], n))
+        result = []
+        for name in chosen[:WAYPOINTS]:
+            x, y = (float(v) for v in graph.points[graph.index[name]])
+            heading = np.arctan2(y - place.base[1], x - place.base[0])  # no turn at its end
+            pose = np.array([x, y, heading])
+            lengths = self._lengths(place, graph.index[name], away[name])
+            result.append(Candidate("walk", "walk", name, pose=pose, **lengths))
+        return result
+
+    def _lengths(self, place: _Place, k: int, straight: float) -> dict[str, float]:
+        way = float(place.ways[k])
+        return {
+            "way": max(way, straight),
+            "excess": max(0.0, way - float(place.free_ways[k])),
+            "onward": float(place.onward[k]),
+        }
+
+    def _look_around(self, place: _Place) -> Candidate:
+        room = float(self.graph.room(place.base[:2]))
+        why_not = ""
+        if room < TURNING_ROOM:
+            why_not = f"{room:.2f} m to the next shelf or wall, needs {TURNING_ROOM} m to turn"
+        x, y, yaw = (float(v) for v in place.base)
+        pose = np.array([x, y, float(wrap_angle(yaw + TURN))])
+        return Candidate(LOOK_AROUND, "walk", LOOK_AROUND, pose=pose, why_not=why_not)
+
+    def _back_out(self, situation: Situation) -> Candidate:
+        skill, face = situation.helpers.get(LEAVE_FACE, ""), self.face_ahead(situation)
+        why_not = ""
+        if not skill:
+            why_not = "no skill is there that leaves faces"
+        elif face is None:
+            why_not = "stands close in front of nothing"
+        return Candidate(
+            "back_out", skill or "back_out", face or "", face=face or "", why_not=why_not,
+            purpose=LEAVE_FACE, parameters={"distance_m": self.config.way_out},
+        )  # fmt: skip
+
+    def _offset(self, situation: Situation, face: str) -> tuple[float, float]:
+        """Distance [m] and turn [rad] from the standoff of a face."""
+        offset = situation.scene.offset_from(self.site, face, self.site.standoff)
+        return (LONGEST, np.pi) if offset is None else (distance(offset), yaw_error(offset))
+
+    def _checked(self, candidate: Candidate, situation: Situation) -> Candidate:
+        """Masked where a guardrail would stop it."""
+        if not candidate.allowed:
+            return candidate
+        check = self._guardrails.before(candidate.decision(""), situation.scene, situation.order)
+        if check.ok:
+            return candidate
+        return replace(candidate, why_not=check.sentence)

@@ -1,0 +1,178 @@
+"""The ways of a site: waypoints and the places in front of faces, joined where the map is clear."""
+
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+
+import numpy as np
+from scipy.sparse import csgraph
+
+from hrl_core.config import ConfigError
+from hrl_core.geometry import compose, invert
+from hrl_core.site import Shelf, Site, Station
+from hrl_master.boards import Boards
+from hrl_master.ways import Ways
+
+CELL = 0.05  # m, grid of the room beside what the map shows
+ROOM = 0.35 + 0.5 * CELL  # m, half the width that a way needs
+SPACING = 0.2  # m, between points that are checked along a way
+FACE_WAYS = 3  # waypoints that a place in front of a face is joined to, at most
+
+Edge = tuple[str, str]  # in the order of their names
+
+
+class WalkGraph:
+    """Nodes: waypoints, and for each bin and station the staging pose in front of it."""
+
+    def __init__(self, site: Site):
+        self.site = site
+        faces = [*site.bins, *(station.name for station in site.stations)]
+        if clash := sorted(set(faces) & set(site.waypoints)):
+            raise ConfigError(
+                f"{site.name}: waypoints {clash} are named as bins or stations; "
+                "every place that one can walk to needs a name of its own"
+            )
+        self.names = (*site.waypoints, *faces)
+        self.index = {name: k for k, name in enumerate(self.names)}
+        stagings = [site.pose_in_front(name, site.staging)[:2] for name in faces]
+        waypoints = [np.array(waypoint.pose[:2]) for waypoint in site.waypoints.values()]
+        self.points = np.array([*waypoints, *stagings])  # (n, 2) m in map
+        self._field = _room_field(site)
+        self.edges: tuple[Edge, ...] = tuple(sorted(self._find_edges(faces)))
+        ends = np.array([[self.index[a], self.index[b]] for a, b in self.edges]).reshape(-1, 2)
+        self.ends = ends  # (E, 2) indices of nodes
+        self.lengths = np.linalg.norm(self.points[ends[:, 0]] - self.points[ends[:, 1]], axis=1)
+        self._shortest = lru_cache(maxsize=64)(self._all_ways)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """The edges as points, with the room beside them."""
+        return Ways(self)
+
+    @cached_property
+    def boards(self) -> Boards:
+        """Where things stand."""
+        return Boards(self.site)
+
+    def room(self, points: np.ndarray) -> np.ndarray:
+        """Room (...) m to the nearest wall, shelf or station of the map: points (..., 2) m.
+
+        Negative outside the site.
+        """
+        cells = (np.asarray(points) / CELL).astype(int)
+        shape = self._field.shape
+        i, j = cells[..., 0], cells[..., 1]
+        outside = (i < 0) | (j < 0) | (i >= shape[0]) | (j >= shape[1])
+        value = self._field[np.clip(i, 0, shape[0] - 1), np.clip(j, 0, shape[1] - 1)]
+        return np.where(outside, -1.0, value)
+
+    def distances(self, blocked: frozenset[Edge] = frozenset()) -> np.ndarray:
+        """Lengths (n, n) m of the shortest ways between nodes; inf: there is none."""
+        return self._shortest(blocked)[0]
+
+    def to_nodes(self, point: np.ndarray, blocked: frozenset[Edge] = frozenset()) -> np.ndarray:
+        """Lengths (n,) m of the shortest ways from a point (2,) m to every node."""
+        straight = np.linalg.norm(self.points - point, axis=1)
+        entries = self._entries(point, straight)
+        ways = self.distances(blocked)
+        return np.min(straight[entries, None] + ways[entries], axis=0)
+
+    def path(self, start: str, goal: str, blocked: frozenset[Edge] = frozenset()) -> list[str]:
+        """Nodes of the shortest way, both ends included; empty: there is none."""
+        ways, before = self._shortest(blocked)
+        i, j = self.index[start], self.index[goal]
+        if not np.isfinite(ways[i, j]):
+            return []
+        found = [j]
+        while found[-1] != i:
+            found.append(before[i, found[-1]])
+        return [self.names[k] for k in reversed(found)]
+
+    def here(self, point: np.ndarray) -> str:
+        """The node that a point (2,) m belongs to: the nearest that no wall parts from it."""
+        straight = np.linalg.norm(self.points - point, axis=1)
+        entries = self._entries(point, straight)
+        return self.names[entries[np.argmin(straight[entries])]]
+
+    def neighbours(self, name: str) -> tuple[str, ...]:
+        """The nodes at the other ends of a node's edges."""
+        return tuple(a if b == name else b for a, b in self.edges if name in (a, b))
+
+    def edges_on(self, nodes: Iterable[str]) -> list[Edge]:
+        """The edges between consecutive nodes of a way."""
+        nodes = list(nodes)
+        return [_edge(a, b) for a, b in zip(nodes, nodes[1:], strict=False)]
+
+    def _entries(self, point: np.ndarray, straight: np.ndarray) -> np.ndarray:
+        """Indices of the nodes that a straight way leads to, nearest first, five at most."""
+        order = np.argsort(straight)[:12]
+        share = np.linspace(0.0, 1.0, 24)[:, None, None]
+        line = point + share * (self.points[order] - point)
+        room = self.room(line)
+        # The robot may itself stand close to a shelf: what counts is that nothing lies between.
+        clear = (room[4:] > ROOM - 0.1).all(axis=0) & (room > 0.0).all(axis=0)
+        return order[clear][:5] if clear.any() else order[:1]
+
+    def _all_ways(self, blocked: frozenset[Edge]) -> tuple[np.ndarray, np.ndarray]:
+        matrix = np.full((len(self.names),) * 2, np.inf)
+        for (i, j), edge, length in zip(self.ends, self.edges, self.lengths, strict=True):
+            if edge not in blocked:
+                # A length of zero would mean "no edge".
+                matrix[i, j] = matrix[j, i] = max(length, 1e-6)
+        ways, before = csgraph.dijkstra(
+            csgraph.csgraph_from_dense(matrix, null_value=np.inf),
+            directed=False,
+            return_predecessors=True,
+        )
+        return ways, before
+
+    def _find_edges(self, faces: list[str]) -> set[Edge]:
+        site = self.site
+        edges = {
+            _edge(name, other)
+            for name, waypoint in site.waypoints.items()
+            for other in waypoint.neighbours
+            if other != name
+        }
+        count = len(site.waypoints)
+        for face in faces:
+            point = self.points[self.index[face]]
+            away = np.linalg.norm(self.points[:count] - point, axis=1)
+            order = [int(k) for k in np.argsort(away)]
+            clear = [k for k in order if self._clear(point, self.points[k])]
+            edges |= {_edge(face, self.names[k]) for k in (clear or order[:1])[:FACE_WAYS]}
+        for shelf in site.shelves:  # from bin to bin along a shelf
+            edges |= {
+                _edge(a, b)
+                for a, b in zip(shelf.bins, list(shelf.bins)[1:], strict=False)
+                if self._clear(self.points[self.index[a]], self.points[self.index[b]])
+            }
+        return edges
+
+    def _clear(self, a: np.ndarray, b: np.ndarray) -> bool:
+        """Whether the straight way between two points (2,) m keeps clear of the map."""
+        steps = max(2, int(np.linalg.norm(b - a) / SPACING) + 1)
+        return bool((self.room(a + np.linspace(0, 1, steps)[:, None] * (b - a)) >= ROOM).all())
+
+
+def _edge(a: str, b: str) -> Edge:
+    return (a, b) if a < b else (b, a)
+
+
+def _room_field(site: Site) -> np.ndarray:
+    """Room (nx, ny) m around the middle of every cell of the floor."""
+    shape = [int(np.ceil(length / CELL)) for length in site.size]
+    points = (np.moveaxis(np.indices(shape), 0, -1) + 0.5) * CELL
+    x, y = points[..., 0], points[..., 1]
+    room = np.min([x, y, site.size[0] - x, site.size[1] - y], axis=0)
+    for place in (*site.shelves, *site.stations):
+        room = np.minimum(room, _distance(place, points))
+    return room
+
+
+def _distance(place: Shelf | Station, points: np.ndarray) -> np.ndarray:
+    """Distance (...) m from points (..., 2) m to a shelf or station; negative inside."""
+    middle = compose(np.array(place.pose), np.array([-0.5 * place.depth, 0.0, 0.0]))
+    planar = np.concatenate([points, np.zeros((*points.shape[:-1], 1))], axis=-1)
+    local = np.abs(compose(invert(middle), planar)[..., :2])
+    beyond = local - 0.5 * np.array([place.depth, place.width])
+    return np.hypot(*np.moveaxis(np.maximum(beyond, 0), -1, 0)) + np.minimum(beyond.max(-1), 0)

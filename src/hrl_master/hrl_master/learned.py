@@ -1,0 +1,212 @@
+"""The learned policy: one small network that scores every candidate alike, run in numpy.
+
+A folder holds `weights.npz` and `card.yaml`. The network, with tanh after every layer but the last
+of a head:
+
+    context (C,)                              -> context_w0, context_b0, ...  -> c
+    actions (n, F)                            -> action_w0, action_b0, ...    -> a (n, k)
+    [c, a_i, mean of a, max of a over what is allowed] -> score_w0, ...       -> logit of i
+"""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from pydantic import Field, ValidationError
+
+from hrl_core.config import Config, ConfigError
+from hrl_master.candidates import Candidate
+from hrl_master.choice import Choice
+from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
+from hrl_master.situation import Situation
+
+FOLDER = Path(__file__).parent / "policies" / "default"  # of the policy that is shipped
+WEIGHTS, CARD = "weights.npz", "card.yaml"
+TRUNKS, HEADS = ("context", "action"), ("score", "value")
+
+
+class PolicyCard(Config):
+    """What a policy is, where it comes from and how it did."""
+
+    name: str
+    context: tuple[str, ...] = Field(description="names of the context's numbers, in order")
+    actions: tuple[str, ...] = Field(description="names of a candidate's numbers, in order")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of weights.npz")
+    trained_on: str = Field(description="worlds and disturbances, in words")
+    seed: int
+    missions: int = Field(ge=0, description="that it was trained on")
+    commit: str = Field(default="", description="of the code that trained it")
+    figures: dict[str, float] = Field(default_factory=dict, description="name with unit: value")
+
+
+class Network:
+    """The layers of a policy: logits and value of encoded situations."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]):
+        self._parts = {part: _layers(weights, part) for part in (*TRUNKS, *HEADS)}
+        for part in (*TRUNKS, "score"):
+            if not self._parts[part]:
+                raise ConfigError(f"no layer {part}_w0; there are {sorted(weights)}")
+        widths = {part: layers[0][0].shape[0] for part, layers in self._parts.items() if layers}
+        for part, names in zip(TRUNKS, (CONTEXT_NAMES, ACTION_NAMES), strict=True):
+            if widths[part] != len(names):
+                raise ConfigError(f"{part}_w0 takes {widths[part]} numbers, needs {len(names)}")
+        c, a = (self._parts[part][-1][0].shape[1] for part in TRUNKS)
+        for head, width in (("score", c + 3 * a), ("value", c + 2 * a)):
+            if head in widths and widths[head] != width:
+                raise ConfigError(f"{head}_w0 takes {widths[head]} numbers, needs {width}")
+
+    def logits(self, encoded: Encoded) -> np.ndarray:
+        """(n,) of the candidates; -inf where one is not allowed."""
+        context, actions, pooled = self._embed(encoded)
+        n = (len(actions), 1)
+        inputs = np.concatenate([np.tile(context, n), actions, np.tile(pooled, n)], axis=1)
+        scores = _run(self._parts["score"], inputs, last=False)[:, 0]
+        return np.where(encoded.mask, scores, -np.inf)
+
+    def probabilities(self, encoded: Encoded) -> np.ndarray:
+        """(n,) of the candidates; 0 where one is not allowed."""
+        logits = self.logits(encoded)
+        weights = np.exp(logits - logits.max())
+        return weights / weights.sum()
+
+    def value(self, encoded: Encoded) -> float:
+        """What return is expected; nan where the policy has no value head."""
+        if not self._parts["value"]:
+            return float("nan")
+        context, _, pooled = self._embed(encoded)
+        inputs = np.concatenate([context, pooled])[None]
+        return float(_run(self._parts["value"], inputs, last=False)[0, 0])
+
+    def _embed(self, encoded: Encoded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Context (c,), actions (n, k), and mean and maximum over the allowed actions (2 k,)."""
+        context = _run(self._parts["context"], encoded.context[None], last=True)[0]
+        actions = _run(self._parts["action"], encoded.actions, last=True)
+        allowed = actions[encoded.mask]
+        return context, actions, np.concatenate([allowed.mean(axis=0), allowed.max(axis=0)])
+
+
+class LearnedPolicy:
+    """Chooses the most probable candidate."""
+
+    def __init__(self, folder: Path | None = None):
+        """`folder`: of weights and card; None: the one that is shipped. Raises ConfigError."""
+        self.card, weights = load_policy(folder or FOLDER)
+        try:
+            self.network = Network(weights)
+        except ConfigError as error:
+            raise ConfigError(f"{folder or FOLDER}/{WEIGHTS}: {error}") from error
+
+    def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
+        probabilities = self.network.probabilities(encode(situation, candidates))
+        best = int(np.argmax(probabilities))
+        order = [int(k) for k in np.argsort(-probabilities)]
+        chosen = f"{candidates[best].label} with {100 * probabilities[best]:.0f} %"
+        second = next((k for k in order[1:] if candidates[k].allowed), None)
+        if second is not None:
+            chosen += (
+                f", before {candidates[second].label} with {100 * probabilities[second]:.0f} %"
+            )
+        return Choice(best, probabilities, chosen)
+
+
+def load_policy(folder: Path) -> tuple[PolicyCard, dict[str, np.ndarray]]:
+    """Card and weights of a folder, checked against each other and against the features.
+
+    Raises ConfigError with what is wrong and what is needed.
+    """
+    for name in (CARD, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ConfigError(
+                f"{folder}: no {name}; a policy's folder holds {CARD} and {WEIGHTS}, "
+                "as `./hrl train master` writes them"
+            )
+    try:
+        card = PolicyCard(**yaml.safe_load((folder / CARD).read_text(encoding="utf-8")))
+    except (ValidationError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{folder / CARD}: {error}") from error
+    data = (folder / WEIGHTS).read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != card.sha256:
+        raise ConfigError(
+            f"{folder / WEIGHTS} has sha256 {found[:12]}..., the card says {card.sha256[:12]}...: "
+            "they do not belong together"
+        )
+    schemas = (("context", card.context, CONTEXT_NAMES), ("actions", card.actions, ACTION_NAMES))
+    for what, learned, known in schemas:
+        if learned != known:
+            differ = sorted(set(learned) ^ set(known)) or "their order"
+            raise ConfigError(
+                f"{folder / CARD}: {what} was learned on {len(learned)} numbers, this version has "
+                f"{len(known)}; what differs: {differ}; train the policy anew"
+            )
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            weights = {name: np.asarray(arrays[name], np.float32) for name in arrays.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{folder / WEIGHTS}: {error}") from error
+    broken = sorted(name for name, array in weights.items() if not np.isfinite(array).all())
+    if broken:
+        raise ConfigError(f"{folder / WEIGHTS}: {broken} hold numbers that are not finite")
+    return card, weights
+
+
+def write_policy(
+    folder: Path,
+    weights: Mapping[str, np.ndarray],
+    *,
+    name: str,
+    trained_on: str,
+    seed: int,
+    missions: int,
+    figures: Mapping[str, float],
+    commit: str = "",
+) -> PolicyCard:
+    """Write weights and card of a policy, and return the card."""
+    arrays = {key: np.asarray(array, np.float32) for key, array in weights.items()}
+    Network(arrays)  # raises ConfigError where the layers do not fit
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    card = PolicyCard(
+        name=name,
+        context=CONTEXT_NAMES,
+        actions=ACTION_NAMES,
+        sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+        trained_on=trained_on,
+        seed=seed,
+        missions=missions,
+        commit=commit,
+        figures={key: float(value) for key, value in figures.items()},
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes(buffer.getvalue())
+    text = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, width=100)
+    (folder / CARD).write_text(text, encoding="utf-8")
+    return card
+
+
+def _layers(weights: Mapping[str, np.ndarray], part: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The layers of a part of the network: W (in, out) and b (out,)."""
+    layers: list[tuple[np.ndarray, np.ndarray]] = []
+    while (name := f"{part}_w{len(layers)}") in weights:
+        bias = f"{part}_b{len(layers)}"
+        w, b = weights[name], weights.get(bias)
+        if w.ndim != 2 or b is None or b.shape != (w.shape[1],):
+            raise ConfigError(f"{name} {w.shape} needs {bias} of shape ({w.shape[-1]},)")
+        if layers and layers[-1][0].shape[1] != w.shape[0]:
+            raise ConfigError(f"{name} takes {w.shape[0]}, the layer before gives another number")
+        layers.append((w, b))
+    return layers
+
+
+def _run(layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray, last: bool) -> np.ndarray:
+    """(n, in) -> (n, out); `last`: tanh after the last layer, too."""
+    for k, (w, b) in enumerate(layers):
+        x = x @ w + b
+        if last or k + 1 < len(layers):
+            x = np.tanh(x)
+    return x
