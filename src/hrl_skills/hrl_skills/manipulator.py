@@ -18,6 +18,7 @@ RAMP = 0.2  # share of the speed gained per tick; a jerk shakes wide items out o
 BRAKING = 0.4  # share of the way left that a tick may cover
 CLEAR_X = 0.58  # m in base_link; a hand behind it is clear of the shelf in front
 ARRIVED = 0.02  # rad, m
+SQUEEZE = 0.1  # rad, that a gripper is told to close further than what it holds lets it
 KEPT_OPENING, KEPT_EFFORT = 0.06, 0.8  # rad, N m; with less, what was held is gone
 
 
@@ -74,6 +75,11 @@ class Manipulator:
     def keeps(self) -> bool:
         """Whether what was held is held still: less strict than `held`, which wants it at rest."""
         return bool(self.hand.gripper[0] < -KEPT_OPENING and self.hand.effort[0] > KEPT_EFFORT)
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether the gripper is told to squeeze no more, or has nothing to squeeze."""
+        return bool(self._gripper < self.hand.gripper[0] + SQUEEZE)
 
     @property
     def _pace(self) -> float:

@@ -33,6 +33,7 @@ from hrl_skills.manipulation import (
     ItemEstimate,
     Surroundings,
     closing_width,
+    gripper_action,
     hand_observation,
     room_beside,
     to_yaw_frame,
@@ -63,6 +64,7 @@ NEAREST = 0.68  # m, base_link to the station's face; a target out of reach is s
 CREEP, CREEP_TICKS = 0.1, 30  # m/s, the slowest that the gait walks well
 LOWER_TICKS = 80
 RETREATED = 0.12  # m, tool from the released item's centre
+OFF, OPENS = 0.2, 0.6  # rad: 2 cm at the finger's tip; s, it takes at most
 TOLERANCE = 0.05  # m
 UPRIGHT = 0.94  # cosine of the tilt
 FRESH = 1.5  # s; a detection of the station younger than this is present
@@ -155,6 +157,7 @@ class Place:
         self._odom_from_face: np.ndarray | None = None
         self._odom_from_item: np.ndarray | None = None
         self._released_at: float | None = None
+        self._held_at = 0.0  # rad, the gripper before it let go
         self._left_at: float | None = None  # s, when the hand began to withdraw from it
         self._failure: Outcome | None = None
         self._looking_since: float | None = None
@@ -267,8 +270,10 @@ class Place:
         arm = self._arm
         if self._released_at is None:
             self._odom_from_item = arm.odom_from_tool @ self._tool_from_item
-            if not arm.held[0]:
+            if arm.lets_go and not arm.held[0]:
                 self._released_at = sensed.stamp
+            else:
+                self._held_at = float(arm.hand.gripper[0])
         base_from_odom = inverse(sensed.odometry.odom_from_base)
         item = item_estimate(base_from_odom @ self._odom_from_item, *self._shape)
         target = self._target_in_base(sensed)
@@ -287,8 +292,21 @@ class Place:
             )
         around = surroundings(self._site, sensed, self._goal.item, target[0])
         observation = observe(arm.hand, item, around, target, arm.held, arm.last_action)
-        arm.act(self._policy(observation))
+        action = self._policy(observation)
+        arm.act(action if self._released_at is None else self._let_go(action, sensed))
         return self._step(0.5, error)
+
+    def _let_go(self, action: np.ndarray, sensed: Sensed) -> np.ndarray:
+        """The action (1, 6), but the finger opens off the item, and only then the hand leaves.
+
+        An item held askew keeps the jaws further apart than its width, by which the policy opens.
+        """
+        assert self._released_at is not None, "lets go of what it holds"
+        action, opening = action.copy(), self._held_at - OFF
+        action[:, 5] = np.minimum(action[:, 5], gripper_action(np.array([opening])))
+        if self._arm.hand.gripper[0] > opening + 0.05 and sensed.stamp - self._released_at < OPENS:
+            action[:, :5] = 0.0
+        return action
 
     def _fold(self, sensed: Sensed) -> Tick:
         arm = self._arm

@@ -12,7 +12,7 @@ from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan
 from hrl_core.site import load_site
 from hrl_skills.arm import hand_rotation
 from hrl_skills.grasp import Grasp
-from hrl_skills.manipulation import HAND_HIGH, HAND_LOW, MOST_TURN, upright_hand
+from hrl_skills.manipulation import HAND_HIGH, HAND_LOW, MOST_TURN, gripper_action, upright_hand
 from hrl_skills.place import NEAREST, Place
 from hrl_skills.runner import Limits, SkillRunner
 from hrl_skills.shield import Shield
@@ -226,6 +226,27 @@ def test_a_place_is_judged_by_where_the_item_is_seen(place, aside, code):
     robot.sense = lets_go
     outcome = robot.run(place, PlaceGoal(STATION, ITEM, NO_OFFSET))
     assert outcome.code is code, outcome.detail
+
+
+def test_the_finger_opens_off_an_item_that_is_held_askew_before_the_hand_leaves(place, monkeypatch):
+    robot = ObedientArm(STATION, "carry", holds=True)
+    held_at, sense, ways = robot.position[-1], robot.sense, []
+
+    def barely_opens_and_leaves(_: np.ndarray) -> np.ndarray:
+        return np.array([[-0.5, 0.0, 0.5, 0.0, 0.0, gripper_action(held_at - 0.02)]])
+
+    def lets_go() -> Sensed:
+        robot.holds = robot.holds and place._arm._gripper > held_at
+        if not robot.holds and place._phase == "lower":
+            ways.append(robot.position[[*range(12, 18), -1]].copy())
+        return sense()
+
+    monkeypatch.setattr(place, "_policy", barely_opens_and_leaves)
+    robot.sense = lets_go
+    robot.run(place, PlaceGoal(STATION, ITEM, NO_OFFSET))
+    opening, moves = np.array(ways)[:, -1], np.abs(np.diff(ways, axis=0))[:, :-1].max(axis=1)
+    assert opening.min() == pytest.approx(held_at - 0.2)
+    assert (moves[opening[:-1] > held_at - 0.15] < 1e-9).all() and moves.max() > 0.01
 
 
 def test_a_fault_in_a_skill_ends_the_goal_and_stops_the_robot(grasp, monkeypatch):
