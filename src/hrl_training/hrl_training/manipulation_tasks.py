@@ -38,6 +38,7 @@ class ManipulationTask:
     stand: np.ndarray  # (3,) planar pose of base_link in map when the skill begins
     goal: GraspGoal | PlaceGoal
     others: tuple[str, ...]  # items that must be left alone
+    carried: float = 0.0  # s, of walking between a grasp and a place
 
     @property
     def world(self) -> World:
@@ -117,7 +118,7 @@ def draw_grasp(tasks: GraspTasks, draw: Draw, seed: int) -> ManipulationTask:
         stock.append(
             _placed(site, name, other, place.u, bin_v - place.v, yaw, kind.mass, NEIGHBOUR_FRICTION)
         )
-    stand = compose(site.pose_in_front(name, site.standoff), _draw_stand(draw, tasks.stand))
+    stand = compose(site.pose_in_front(name, site.standoff), draw_stand(draw, tasks.stand))
     return ManipulationTask(
         site,
         _trial(seed, stand, tuple(stock), Order(ITEM, name, "")),
@@ -162,7 +163,7 @@ def draw_place(tasks: PlaceTasks, draw: Draw, seed: int) -> ManipulationTask:
         pose = face @ transform_from_planar(planar)
         pose[2, 3] = height + 0.5 * kind.size[2] + ITEM_GAP
         stock.append(PlacedItem(other, STATION, pose, kind.mass, NEIGHBOUR_FRICTION))
-    stand = compose(site.pose_in_front(STATION, site.standoff), _draw_stand(draw, tasks.stand))
+    stand = compose(site.pose_in_front(STATION, site.standoff), draw_stand(draw, tasks.stand))
     start = site.pose_in_front(name, site.standoff)
     return ManipulationTask(
         site,
@@ -170,6 +171,7 @@ def draw_place(tasks: PlaceTasks, draw: Draw, seed: int) -> ManipulationTask:
         stand,
         PlaceGoal(STATION, ITEM, offset),
         tuple(other[0] for other in others),
+        draw.uniform("carried", tasks.carried),
     )
 
 
@@ -187,7 +189,7 @@ def _friction_and_turn(draw: Draw, ranges: ItemRanges) -> tuple[float, float]:
     return draw.uniform("item.friction", ranges.friction), draw.uniform("item.turn", ranges.turn)
 
 
-def _draw_stand(draw: Draw, ranges: StandRanges) -> np.ndarray:
+def draw_stand(draw: Draw, ranges: StandRanges) -> np.ndarray:
     """Error (3,) m, m, rad of the pose in front of a face."""
     x, y = (draw.uniform(f"stand.{axis}", ranges.position) for axis in "xy")
     return np.array([x, y, draw.uniform("stand.yaw", ranges.yaw)])

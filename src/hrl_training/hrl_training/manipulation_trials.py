@@ -1,8 +1,8 @@
 """Trials of grasp and place in full physics: the robot on its feet, one run, then the truth.
 
 The robot walks the last bit to where it is to stand with open eyes, as after an approach. A trial
-of place begins with a real grasp from an empty shelf; then the robot is put, as it stands and with
-what it holds, before the station.
+of place begins with a real grasp from an empty shelf; then the robot carries the item in a circle
+and is put, as it stands and with what it holds, before the station.
 """
 
 from dataclasses import replace
@@ -29,12 +29,20 @@ from hrl_skills.chances import load_chances
 from hrl_skills.grasp import Grasp
 from hrl_skills.library import load_policy_of
 from hrl_skills.place import Place
-from hrl_skills.skill import Command, GraspGoal, PlaceGoal
+from hrl_skills.skill import TICK, Command, GraspGoal, PlaceGoal
 from hrl_training.evaluation.bench import STILL, Bench, Run
 from hrl_training.evaluation.circumstances import Circumstances, draw_circumstances
 from hrl_training.evaluation.tasks import Draw, GraspTasks, PlaceTasks
 from hrl_training.evaluation.trial import Options, Row, Watch
-from hrl_training.manipulation_tasks import ITEM, STATION, ManipulationTask, draw_grasp, draw_place
+from hrl_training.manipulation_tasks import (
+    ITEM,
+    SIZE,
+    STATION,
+    ManipulationTask,
+    draw_grasp,
+    draw_place,
+    draw_stand,
+)
 from hrl_training.scripts_manipulation import script_policy
 
 BEFORE = np.array([-0.4, 0.0, 0.0])  # m: from here the robot walks to where it is to stand
@@ -47,8 +55,9 @@ FORCE_LIMIT = 60.0  # N, on shelf, station and walls
 SHIFT_LIMIT = 0.03  # m, that a neighbour may be moved
 NEAR_TOOL = 0.1  # m, from the point between the jaws to the centre of an item that they hold
 FALL = 0.1  # m; an item that ends lower by more fell off its board
-DRAWS = 20  # of a task of place at most
-PLANT_STREAM, TASK_STREAM = 14, 100  # of random numbers
+GRASPS = 5  # tries to get the item that a trial of place is to put down
+CIRCLE = np.array([0.6, 0.0, 0.9])  # m/s, m/s, rad/s, while the item is carried
+PLANT_STREAM, TASK_STREAM, GRASP_STREAM = 14, 100, 200  # of random numbers
 MISSED = ("not found", "not reached", "not grasped", "timed out")  # unless the item fell over
 CODES = {
     Code.ITEM_NOT_FOUND: "not found",
@@ -119,32 +128,42 @@ class ManipulationTrials:
     def _run_place(
         self, tasks: PlaceTasks, seed: int, circumstances: Circumstances, watch: Watch | None
     ) -> Row:
-        """What the grasp does not get is no start for a place: then the task is drawn anew."""
-        for attempt in range(DRAWS):
-            draw = Draw(seed, TASK_STREAM + attempt)
-            task = draw_place(tasks, draw, seed)
-            bench = self._bench(task, circumstances, False, watch)
+        """The item is grasped, each time from another stand, until it has come to the station.
+
+        The task stays as drawn: of an item that never comes, place is refused, and the trial fails.
+        """
+        draw = Draw(seed, TASK_STREAM)
+        task = draw_place(tasks, draw, seed)
+        grasps = 0
+        while True:
+            error = draw_stand(Draw(seed, GRASP_STREAM + grasps), tasks.stand)
+            trial = replace(task.trial, start=compose(task.trial.start, error))
+            grasps += 1
+            draw.factors["grasps"] = grasps
+            bench = self._bench(replace(task, trial=trial), circumstances, False, watch)
             try:
                 in_hand = self._take(bench, task)
-                if in_hand is not None:
+                if in_hand is not None or grasps == GRASPS:
                     return self._place(bench, task, draw, in_hand)
             finally:
                 bench.close()
-        raise RuntimeError(f"place, seed {seed}: no grasp to start from in {DRAWS} draws")
 
     def _take(self, bench: Bench, task: ManipulationTask) -> np.ndarray | None:
-        """Grasp the item and stand before the station: the item in the tool frame (4, 4)."""
+        """Grasp the item and carry it to the station: the item in the tool frame (4, 4)."""
         grasp = Grasp(task.site, self._robot, self._grasp_policy)
         outcome = bench.run(grasp, GraspGoal(ITEM, task.trial.order.from_bin)).outcome
         if not outcome.succeeded or not holds_item(bench):
             return None
+        walk_in_a_circle(bench, task.carried)
         carry_to(bench, compose(task.stand, BEFORE))
         bench.hold_blindly(STILL, 1)  # odometry takes the leap in before anybody looks
         bench.open_eyes(self._options.vision)
         walk_in(bench, task.stand)
         return outcome.pose if holds_item(bench) else None
 
-    def _place(self, bench: Bench, task: ManipulationTask, draw: Draw, in_hand: np.ndarray) -> Row:
+    def _place(
+        self, bench: Bench, task: ManipulationTask, draw: Draw, in_hand: np.ndarray | None
+    ) -> Row:
         assert isinstance(task.goal, PlaceGoal)
         site, goal = task.site, replace(task.goal, item_in_hand=in_hand)
         begin = bench.plant.truth()
@@ -250,6 +269,14 @@ def walk_in(bench: Bench, stand: np.ndarray) -> None:
             break
         bench.tick(Command(twist=np.clip(1.5 * error, -WAY_SPEED, WAY_SPEED)))
     bench.hold(STILL, STILL_TICKS)
+
+
+def walk_in_a_circle(bench: Bench, time: float) -> None:
+    """Walk to the left round the middle of the bay for a time [s], and stop."""
+    radius = CIRCLE[0] / CIRCLE[2]
+    carry_to(bench, np.array([0.5 * SIZE[0], 0.5 * SIZE[1] - radius, 0.0]))
+    bench.hold_blindly(Command(twist=CIRCLE), round(time / TICK))
+    bench.hold_blindly(STILL, STILL_TICKS)
 
 
 def carry_to(bench: Bench, map_from_base: np.ndarray) -> None:

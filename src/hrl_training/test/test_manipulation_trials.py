@@ -9,6 +9,7 @@ from hrl_sim_bridge.trial import Order, Trial
 from hrl_sim_bridge.warehouse import PANEL
 from hrl_sim_bridge.world import StartRange, TrialRanges, World
 from hrl_skills.skill import PlaceGoal, failed
+from hrl_training import manipulation_trials
 from hrl_training.evaluation.circumstances import LONGEST, draw_circumstances
 from hrl_training.evaluation.tasks import Draw, GraspTasks, PlaceTasks, PlantRanges, load_tasks
 from hrl_training.evaluation.trial import Options
@@ -192,6 +193,20 @@ def test_a_place_begins_with_the_item_in_the_hand_and_ends_with_it_on_the_statio
     assert row.conditions, "it was refused: nothing was held"
     assert row.claimed and row.achieved and row.success, (row.label, row.detail)
     assert row.measures["error"] < 0.05 and row.measures["upright"] > 0.94
+
+
+@pytest.mark.slow
+def test_an_item_that_is_never_grasped_fails_the_trial_of_its_place(monkeypatch):
+    tasks = place_tasks(board_height=(0.4, 0.5))
+    trials = ManipulationTrials("place", tasks, Options(vision=False))
+    monkeypatch.setattr(trials, "_grasp_policy", lambda observation: np.zeros((1, 6)))
+    monkeypatch.setattr(manipulation_trials, "GRASPS", 2)
+    row = trials.run(2)
+    assert (row.success, row.label, row.code) == (False, "refused", "NOTHING_HELD")
+    assert row.factors["grasps"] == 2
+    drawn = Draw(2, manipulation_trials.TASK_STREAM)
+    draw_place(tasks, drawn, 2)
+    assert drawn.factors.items() <= row.factors.items()
 
 
 @pytest.mark.parametrize(

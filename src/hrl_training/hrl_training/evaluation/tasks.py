@@ -162,6 +162,7 @@ class PlaceTasks(Tasks):
     # m, the board that the item was taken from above the station's. The hand stays as steep as it
     # grasped: what was taken from far below cannot be put on a high board.
     taken_above: Range = (-0.05, 0.05)
+    carried: Size = (0.0, 15.0)  # s, of walking between the grasp and the station
     offset: Aside = (-0.08, 0.08)  # m, of the target from the middle, in x and y
     neighbours: Count = (0, 3)
     neighbour_gap: Size = (0.06, 0.2)  # m, free between a neighbour and the target's item
