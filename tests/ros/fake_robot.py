@@ -80,6 +80,11 @@ class FakeRobot:
         self.jaws_stop = -0.5
         self._close(self.robot.arm.gripper_closed)
 
+    def let_go(self) -> None:
+        """The gripper opens, and closes upon nothing."""
+        self.jaws_stop = self.robot.arm.gripper_closed
+        self._close(self.jaws_stop)
+
     def see(self, kind: str, name: str, map_from_object: np.ndarray) -> None:
         """Detect something from now on."""
         marker = next(m.id for m in self.site.markers.values() if m.name == name)

@@ -55,7 +55,7 @@ class Graph:
 
         feedback: list = []
         messages = [Order(item=i, from_bin=b, to_station=s) for i, b, s in orders]
-        goal = interface(topics.ACTIONS["run_mission"]).Goal(mission_id="test", orders=messages)
+        goal = interface(topics.ACTIONS["run_mission"]).Goal(orders=messages)
         sent = self.client.send_goal_async(goal, lambda m: feedback.append(m.feedback))
         return wait_for(lambda: sent.done() and sent.result(), "an answer"), feedback
 

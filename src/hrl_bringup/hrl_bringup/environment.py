@@ -65,6 +65,7 @@ def ros_environment(domain: int, logs: Path) -> dict[str, str]:
         ROS_DOMAIN_ID=str(domain),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         ROS_LOG_DIR=str(logs / "ros"),
+        ROS_HOME=str(logs / "ros"),
         RCUTILS_COLORIZED_OUTPUT="0",
         PYTHONUNBUFFERED="1",
     )

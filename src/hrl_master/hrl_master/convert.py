@@ -1,14 +1,20 @@
 """Orders, decisions and goals of the master <-> messages."""
 
+from collections.abc import Mapping
+
 from geometry_msgs.msg import Pose, Quaternion
+from sensor_msgs.msg import CompressedImage
 
 from hrl_core import topics
 from hrl_core.geometry import transform_from_planar
 from hrl_core.ros.convert import pose_msg, stamp_msg
 from hrl_core.ros.qos import interface
 from hrl_core.site import Site
-from hrl_master.mission import Decision, Order
-from hrl_msgs.msg import MasterDecision, NamedValue, OrderResult, SkillResult
+from hrl_master.approvals import Answer, Request
+from hrl_master.handover import HandOver, Picture
+from hrl_master.mission import Decision, Order, OrderEnd
+from hrl_msgs.msg import Approval, MasterDecision, NamedValue, OrderResult, SkillResult
+from hrl_msgs.msg import HandOver as HandOverMsg
 from hrl_msgs.msg import Order as OrderMsg
 
 
@@ -25,16 +31,61 @@ def order_from_msg(message: OrderMsg, site: Site) -> Order:
     return order
 
 
-def order_result_msg(
-    order: Order, code: int, detail: str, duration: float, decisions: int
-) -> OrderResult:
+def order_result_msg(end: OrderEnd) -> OrderResult:
     return OrderResult(
-        order=order_msg(order),
-        code=int(code),
-        detail=detail,
-        duration=float(duration),
-        decisions=decisions,
+        order=order_msg(end.order),
+        code=int(end.code),
+        detail=end.detail,
+        duration=float(end.duration),
+        decisions=end.decisions,
     )
+
+
+def approval_msg(
+    request: Request, pictures: Mapping[str, Picture], answer: Answer | None = None
+) -> Approval:
+    """A request, pending or with its answer."""
+    message = Approval(
+        id=request.id,
+        mission_id=request.mission,
+        decision=request.decision,
+        what=request.what,
+        why=request.why,
+        tier=request.tier,
+        expires=stamp_msg(request.expires),
+        state=getattr(Approval, answer.verdict.upper()) if answer else Approval.PENDING,
+        answered_by=answer.by if answer else "",
+        comment=answer.comment if answer else "",
+        cameras=list(pictures),
+        pictures=[_picture_msg(camera, picture) for camera, picture in pictures.items()],
+    )
+    message.header.stamp = stamp_msg(request.asked)
+    return message
+
+
+def handover_msg(package: HandOver, pictures: Mapping[str, Picture], folder: str) -> HandOverMsg:
+    message = HandOverMsg(
+        mission_id=package.mission,
+        order_number=package.order_number,
+        order=OrderMsg(**package.order),
+        summary=package.summary,
+        recommendation=package.recommendation,
+        tries=[f"{each['what']}: {each['code']}: {each['detail']}" for each in package.tries],
+        holding=bool(package.holding),
+        folder=folder,
+        cameras=list(pictures),
+        pictures=[_picture_msg(camera, picture) for camera, picture in pictures.items()],
+    )
+    message.header.frame_id = topics.MAP
+    message.header.stamp = stamp_msg(package.stamp)
+    return message
+
+
+def _picture_msg(camera: str, picture: Picture) -> CompressedImage:
+    message = CompressedImage(format="jpeg", data=picture.jpeg)
+    message.header.frame_id = topics.image(camera).frame
+    message.header.stamp = stamp_msg(picture.stamp)
+    return message
 
 
 def decision_msg(
@@ -97,7 +148,7 @@ def _approach(goal, decision: Decision, order: Order, stamp: float):
 
 
 def _grasp(goal, decision: Decision, order: Order, stamp: float):
-    goal.item, goal.bin = decision.target, order.from_bin
+    goal.item, goal.bin = decision.target, decision.face or order.from_bin
     return goal
 
 

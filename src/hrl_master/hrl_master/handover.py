@@ -40,6 +40,14 @@ _STEPS: Mapping[Code, str] = {
 
 
 @dataclass(frozen=True)
+class Picture:
+    """What a camera saw: evidence for an approval or a hand-over."""
+
+    stamp: float  # s of ROS time
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
 class HandOver:
     """The package of one order. Lengths m, angles rad, frame map, times s of ROS time."""
 
@@ -121,7 +129,7 @@ def recommend(order: Order, failed: list[Attempt], reason: str, holding: bool | 
     return " ".join(steps)
 
 
-def write_package(folder: Path, package: HandOver, pictures: Mapping[str, bytes]) -> Path:
+def write_package(folder: Path, package: HandOver, pictures: Mapping[str, Picture]) -> Path:
     """Write package.json, README.md and a JPEG per camera to a folder below `folder`.
 
     Returns the package's folder.
@@ -133,8 +141,8 @@ def write_package(folder: Path, package: HandOver, pictures: Mapping[str, bytes]
         json.dumps(package.as_dict(), indent=1) + "\n", encoding="utf-8"
     )
     (place / "README.md").write_text(as_markdown(package, list(pictures)), encoding="utf-8")
-    for camera, jpeg in pictures.items():
-        (place / f"{camera}.jpg").write_bytes(jpeg)
+    for camera, picture in pictures.items():
+        (place / f"{camera}.jpg").write_bytes(picture.jpeg)
     return place
 
 

@@ -180,6 +180,13 @@ class Ledger:
                 (approval, answer.verdict, answer.by, answer.comment, counted, stamp, time.time()),
             )
 
+    def answers(self, approval: str) -> str | None:
+        """The answer that counted; empty: none has; None: the approval is unknown."""
+        if not self.rows("SELECT 1 FROM approvals WHERE id = ?", approval):
+            return None
+        rows = self.rows("SELECT verdict, by FROM answers WHERE approval = ? AND counted", approval)
+        return f"{rows[0]['verdict']} by {rows[0]['by']}" if rows else ""
+
     # What else is told
 
     def picture(

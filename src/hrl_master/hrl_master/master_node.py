@@ -1,8 +1,9 @@
 """The master over ROS: takes missions, decides, has the skills carry out what it decided."""
 
+import os
 import sys
 import traceback
-from dataclasses import replace
+from pathlib import Path
 
 from pydantic import Field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -11,24 +12,28 @@ from rclpy.task import Future
 
 from hrl_core import topics
 from hrl_core.config import ConfigError
-from hrl_core.outcomes import Code
+from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import load_robot
-from hrl_core.ros.convert import seconds, stamp_msg
+from hrl_core.ros.convert import result_msg, seconds, stamp_msg
 from hrl_core.ros.gate import EPSILON
 from hrl_core.ros.node import HrlNode, run_node
 from hrl_core.ros.parameters import RobotParameters
 from hrl_core.ros.qos import interface
-from hrl_core.ros.senses import Senses
+from hrl_core.ros.senses import TICK, Senses
 from hrl_core.site import load_site
 from hrl_master.convert import decision_msg, goal_msg, order_from_msg, order_result_msg
 from hrl_master.decider import make_decider
+from hrl_master.desk import Desk
 from hrl_master.guardrails import GuardrailConfig, Guardrails
+from hrl_master.ledger import Ledger, LedgerError
 from hrl_master.mission import Decision, MasterConfig, Mission, Order
+from hrl_master.recovery import Restored, restore
 from hrl_master.scene import GripperConfig, Scene, build_scene
 from hrl_master.skill_client import SkillClient, failure
 from hrl_master.skill_finder import SkillFinder
 from hrl_msgs.msg import MasterDecision, Rejection, SkillResult, TickDone
 
+WAIT = "wait"  # a decision that needs no skill
 RESULT_KEPT = 86400  # s of ROS time; rcl counts from when the mission was accepted
 
 
@@ -43,6 +48,25 @@ class MasterParameters(RobotParameters, MasterConfig, GuardrailConfig):
     )
     skill_timeout: float = Field(
         default=5.0, gt=0, le=600, description="s of ROS time without a sign of the running skill"
+    )
+    ledger: str = Field(
+        default="",
+        description="SQLite file that keeps all missions; empty: hrl/ledger.sqlite in $ROS_HOME, "
+        "which is ~/.ros where it is not set",
+    )
+    resume: bool = Field(
+        default=True,
+        description="go on with a mission whose master was killed; false: hand it over",
+    )
+    resume_within: float = Field(
+        default=600.0,
+        gt=0,
+        le=86400,
+        description="s of ROS time; a mission that was cut short longer ago is closed",
+    )
+    evidence_pictures: bool = Field(
+        default=True,
+        description="add what the cameras see to approvals and hand-overs; time goes on meanwhile",
     )
 
 
@@ -70,13 +94,19 @@ class MasterNode(HrlNode):
         self._decided = float("-inf")  # tick of the last decision
         self._scene: Future | None = None  # who waits for the next scene
         self._ending: tuple[Code, str] | None = None  # why the mission has to end
+        self._alarm: tuple[float, Future] | None = None  # s of ROS time that is waited for
+        self._interrupted = False  # the mission is of a master that was killed
 
     def load(self) -> None:
         p = self.parameters
         self._site, self._robot = load_site(p.site), load_robot(p.robot)
         self._master_config = MasterConfig(**_part(p, MasterConfig))
         self._guardrails = Guardrails(self._site, GuardrailConfig(**_part(p, GuardrailConfig)))
-        make_decider(self._site, self._master_config, self._guardrails)  # a wrong name is found here
+        make_decider(
+            self._site, self._master_config, self._guardrails
+        )  # a wrong name is found here
+        self._ledger = Ledger(p.ledger or default_ledger())
+        self._desk = Desk(self, self._ledger, p.evidence_pictures)
         self._skills = SkillFinder(self)
         self._decisions = self.publish_on(topics.DECISIONS)
         self._rejections = self.publish_on(topics.REJECTIONS)
@@ -99,6 +129,15 @@ class MasterNode(HrlNode):
     def unload(self) -> None:
         self._server.destroy()
         self._skills.destroy()
+        self._desk.destroy()
+        self._ledger.close()
+
+    def begin(self) -> None:
+        """Take up what a master that was killed has left behind."""
+        for mission in self._ledger.unfinished():
+            if self._mission is None and self._ledger.claim(mission):
+                self._mission = self._restored(mission)
+                self._interrupted = True
 
     def halt(self) -> None:
         self._end_mission(Code.SHUTDOWN, "the master ends")
@@ -110,8 +149,14 @@ class MasterNode(HrlNode):
         if not self.loaded:
             return
         self._senses.check()
-        if self._mission is None:
+        now = self._now()
+        self._desk.check(now)
+        self._ring(now)
+        if self._mission is None or self._interrupted:
             self._skills.look()
+        if self._interrupted and not self._skills.missing:
+            self._interrupted = False
+            self.executor.create_task(self._resume)
         if self._running is None:
             return
         silent = self._now() - max(self._skill_tick, self._decided)
@@ -149,7 +194,8 @@ class MasterNode(HrlNode):
                 raise Refused(Code.GOAL_INVALID, "orders is empty: needs one order or more")
             try:
                 orders = [order_from_msg(message, self._site) for message in request.orders]
-            except ConfigError as error:
+                self._mission = self._make(orders, request.mission_id)
+            except (ConfigError, LedgerError) as error:
                 raise Refused(Code.GOAL_INVALID, str(error)) from error
         except Refused as error:
             self.get_logger().warning(f"mission rejected ({error.code.name}): {error}")
@@ -157,13 +203,28 @@ class MasterNode(HrlNode):
             message.header.stamp = self.get_clock().now().to_msg()
             self._rejections.publish(message)
             return GoalResponse.REJECT
-        policy = make_decider(
-            self._site, self._master_config, self._guardrails, self._skills.helpers
-        )
-        self._mission = Mission(orders, policy, self._guardrails, self._master_config)
         self._ending = None
         self._hold = self._tick
         return GoalResponse.ACCEPT
+
+    def _make(self, orders: list[Order], mission: str, restored: Restored | None = None) -> Mission:
+        """A mission as the ledger keeps it from now on; raises LedgerError for a known one."""
+        if restored is None and mission and self._ledger.knows(mission):
+            raise LedgerError(
+                f"mission {mission!r} was given before and is not run again: "
+                f"{self._ledger.summary(mission)}; a new mission needs a new mission_id"
+            )
+        return Mission(
+            orders,
+            make_decider(self._site, self._master_config, self._guardrails, self._skills.helpers),
+            self._guardrails,
+            self._master_config,
+            id=mission,
+            ledger=self._ledger,
+            approver=None,  # the desk asks
+            about={"site": self._site.name, "policy": self._master_config.policy},
+            restored=restored,
+        )
 
     def _on_cancel(self, handle) -> CancelResponse:
         self._end_mission(Code.CANCELED, "cancelled by the client")
@@ -176,21 +237,17 @@ class MasterNode(HrlNode):
         self._ending = (code, detail)
         for client in self._skills.clients.values():
             client.stop(code, detail)
+        self._desk.withdraw()
+        if self._alarm is not None and not self._alarm[1].done():
+            self._alarm[1].set_result(None)
         if self._scene is not None and not self._scene.done():
             self._scene.set_result(None)
 
     async def _execute(self, handle):
-        mission, log = self._mission, MissionLog(self._now())
+        mission = self._mission
         assert mission is not None, "_on_goal has made it"
-        try:
-            await self._carry_out(mission, handle, log)
-        except Exception as error:  # a fault here must not leave the skills without a master
-            self.get_logger().error(traceback.format_exc())
-            self._end_mission(Code.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
-        if self._ending is not None:
-            mission.cancel(*self._ending)
-        log.note(mission, self._now())
-        result = self._result(mission, log)
+        await self._work_off(mission, handle)
+        result = self._result(mission)
         if result.code == Code.SUCCEEDED:
             handle.succeed()
         elif handle.is_cancel_requested:
@@ -198,43 +255,101 @@ class MasterNode(HrlNode):
         else:
             handle.abort()
         self._mission = None
-        self._hold = None
-        self._acknowledge()
+        self._let_go()
         return result
 
-    async def _carry_out(self, mission: Mission, handle, log: "MissionLog") -> None:
+    async def _work_off(self, mission: Mission, handle) -> None:
+        """Run a mission to its end, whatever happens. `handle`: of its client, if it has one."""
+        try:
+            await self._carry_out(mission, handle)
+        except Exception as error:  # a fault here must not leave the skills without a master
+            self.get_logger().error(traceback.format_exc())
+            self._end_mission(Code.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+        if self._ending is not None:
+            try:
+                mission.cancel(*self._ending)
+                await self._hand_over(mission, look=False)
+            except LedgerError as error:  # the mission stays open there and is closed later
+                self.get_logger().error(str(error))
+
+    async def _carry_out(self, mission: Mission, handle) -> None:
         """Decide and run until the mission has ended or has to end."""
         last = SkillResult()
         scene = await self._next_scene()
         while scene is not None and self._ending is None:
-            decision = mission.next_decision(scene)
-            log.note(mission, self._now())
+            decision = mission.next_decision(scene, await self._chances(mission, scene))
+            if await self._hand_over(mission) and decision is not None:
+                scene = await self._next_scene() or scene  # time went on meanwhile
             if decision is None:
                 return
-            order, index = mission.state.order, log.begin_decision()
-            decision = replace(decision, chance=await self._chance(decision, order))
-            announced = self._announce(handle, index, order, decision, last, finished=False)
+            if mission.pending is not None:
+                self._let_go()
+                await self._desk.ask(mission)
+                scene = await self._next_scene()
+                if scene is None:
+                    return
+                if not mission.go_ahead(decision, scene):
+                    continue
+            order = mission.state.order
+            announced = self._announce(mission, decision, last, finished=False)
             outcome, last = await self._run(decision, order, handle, announced)
             after = await self._next_scene()
             if after is not None:
                 check = mission.report(decision, outcome, scene, after)
                 last.verdict.confirmed = bool(last.verdict.confirmed and check.ok)
                 last.verdict.sentence += f"; the master: {check.sentence}"
-            self._announce(handle, index, order, decision, last, finished=True)
+            self._announce(mission, decision, last, finished=True)
             scene = after
 
+    async def _hand_over(self, mission: Mission, look: bool = True) -> bool:
+        """Give a person what was handed over since the last time; whether there was anything."""
+        packages, mission.handovers[:] = list(mission.handovers), []
+        for package in packages:
+            if look:
+                self._let_go()
+            await self._desk.hand_over(package, look)
+        return bool(packages)
+
+    # Missions of a master that was killed
+
+    def _restored(self, mission: str) -> Mission:
+        restored = restore(self._ledger, mission)
+        detail = f"the master was started again in the middle of mission {mission}"
+        self.get_logger().warning(detail)
+        self._ledger.event(mission, "restart", detail)
+        return self._make(restored.orders, mission, restored)
+
+    async def _resume(self) -> None:
+        """Go on with the mission of a master that was killed, or close it; then with the next."""
+        mission, p = self._mission, self.parameters
+        assert mission is not None, "begin has restored it"
+        self._ending = None
+        for client in self._skills.clients.values():
+            await client.clear()  # they still do what the other master wanted
+        scene = await self._next_scene()
+        if scene is not None:
+            ago = scene.stamp - mission.stamp
+            if not p.resume:
+                mission.give_up("the master was killed; missions are not resumed here")
+            elif not 0.0 <= ago <= p.resume_within:
+                mission.give_up(
+                    f"the master was killed {ago:.0f} s ago, limit {p.resume_within:.0f} s: the "
+                    "world may be another"
+                )
+            await self._work_off(mission, None)
+            ends = "; ".join(f"{end.code.name}: {end.detail}" for end in mission.results)
+            self.get_logger().warning(f"mission {mission.id} has ended: {ends}")
+        self._mission = None
+        self._let_go()
+        self.begin()
+
     def _announce(
-        self,
-        handle,
-        index: int,
-        order: Order,
-        decision: Decision,
-        last: SkillResult,
-        finished: bool,
+        self, mission: Mission, decision: Decision, last: SkillResult, finished: bool
     ) -> MasterDecision:
         """Publish a decision, when it is made and when its skill has ended."""
+        order = mission.state.order if not mission.finished else mission.results[-1].order
         message = decision_msg(
-            handle.request.mission_id, index, order, decision, last, finished, self._now()
+            mission.id, decision.index, order, decision, last, finished, self._now()
         )
         self._decisions.publish(message)
         what = f"{decision.skill} {decision.target}"
@@ -245,15 +360,23 @@ class MasterNode(HrlNode):
             self.get_logger().info(f"{what}: {decision.reason}{chance}")
         return message
 
-    async def _chance(self, decision: Decision, order: Order) -> float | None:
-        """What the skill says of its chances, while the plant is held at this tick."""
-        if self._ending is not None:
-            return None
-        goal = goal_msg(decision, order, self._senses.stamp)
-        return await self._skills.clients[decision.skill].chance(goal)
+    async def _chances(self, mission: Mission, scene: Scene) -> dict[tuple[str, str], float]:
+        """What the skills say of their chances, while the plant is held at this tick."""
+        chances = {}
+        for question in mission.questions(scene):
+            client = self._skills.clients.get(question.skill)
+            if client is None or self._ending is not None:
+                continue
+            goal = goal_msg(question, mission.state.order, self._senses.stamp)
+            chance = await client.chance(goal)
+            if chance is not None:
+                chances[question.skill, question.target] = chance
+        return chances
 
     async def _run(self, decision: Decision, order, handle, announced: MasterDecision):
         """Have a skill carry out a decision, with its progress as our feedback."""
+        if decision.skill == WAIT:
+            return await self._wait(decision)
         client = self._skills.clients[decision.skill]
         if not client.ready and not await self._wait_for_server(client):
             limit = self.parameters.server_timeout
@@ -267,7 +390,8 @@ class MasterNode(HrlNode):
         def on_feedback(message):
             feedback = self._server.action_type.Feedback(decision=announced)
             feedback.progress = message.feedback.progress
-            handle.publish_feedback(feedback)
+            if handle is not None:
+                handle.publish_feedback(feedback)
 
         if self._ending is not None:
             return failure(*self._ending)
@@ -292,14 +416,37 @@ class MasterNode(HrlNode):
         self._hold = self._tick
         return client.ready
 
-    def _result(self, mission: Mission, log: "MissionLog"):
+    async def _wait(self, decision: Decision):
+        """Stand still for a while."""
+        seconds = decision.parameters["duration_s"]
+        begun = self._decided = self._senses.stamp
+        # The scene comes at the tick after, as it does after a skill.
+        self._alarm = (begun + seconds - TICK, Future())
+        self._hold = None
+        self._acknowledge()
+        await self._alarm[1]
+        self._alarm = None
+        if self._ending is not None:
+            return failure(*self._ending)
+        sentence = f"waited {seconds:.1f} s"
+        outcome = Outcome(Code.SUCCEEDED, sentence, Verdict(True, sentence))
+        return outcome, result_msg(outcome, round(seconds / TICK), seconds, self._now())
+
+    def _ring(self, stamp: float) -> None:
+        """End a wait that is over at a ROS time [s]."""
+        if self._alarm is not None and stamp >= self._alarm[0] - EPSILON:
+            if not self._alarm[1].done():
+                self._hold = stamp if self.parameters.lockstep else None
+                self._alarm[1].set_result(None)
+
+    def _let_go(self) -> None:
+        """Let ROS time go on."""
+        self._hold = None
+        self._acknowledge()
+
+    def _result(self, mission: Mission):
         result = self._server.action_type.Result()
-        result.results = [
-            order_result_msg(order, code, detail, duration, decisions)
-            for (order, code, detail, *_), (duration, decisions) in zip(
-                mission.results, log.orders, strict=True
-            )
-        ]
+        result.results = [order_result_msg(end) for end in mission.results]
         codes = [end.code for end in mission.results]
         done = sum(code is Code.SUCCEEDED for code in codes)
         result.detail = f"{done} of {len(codes)} orders delivered"
@@ -340,6 +487,7 @@ class MasterNode(HrlNode):
                 self._end_mission(Code.SENSOR_LOST, "ROS time went back: the plant was reset")
                 self._hold, self._acknowledged = None, float("-inf")
             self._tick = stamp
+            self._ring(stamp)
             if stamp == self._acknowledged:
                 self._publish_acknowledgement()  # the plant asks again: it has missed it
         elif self._running is not None and message.node == self._running.skill:
@@ -387,26 +535,9 @@ class Refused(Exception):
         self.code = code
 
 
-class MissionLog:
-    """Times and numbers of decisions, per order."""
-
-    def __init__(self, stamp: float):
-        self._index = 0
-        self._decisions = 0  # of the present order
-        self.orders: list[tuple[float, int]] = []  # duration s, decisions of those that ended
-        self._began = stamp
-
-    def begin_decision(self) -> int:
-        """Count a decision; returns its number in the mission."""
-        self._index += 1
-        self._decisions += 1
-        return self._index - 1
-
-    def note(self, mission: Mission, stamp: float) -> None:
-        """Take down the orders that have ended."""
-        while len(self.orders) < len(mission.results):
-            self.orders.append((max(0.0, stamp - self._began), self._decisions))
-            self._began, self._decisions = stamp, 0
+def default_ledger() -> Path:
+    home = os.environ.get("ROS_HOME") or "~/.ros"
+    return Path(home).expanduser() / "hrl" / "ledger.sqlite"
 
 
 def _part(parameters: MasterParameters, model: type) -> dict:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from action_msgs.srv import CancelGoal
 from rclpy.action import ActionClient
 from rclpy.task import Future
 
@@ -15,6 +16,8 @@ from hrl_msgs.msg import Rejection, SkillResult
 
 ANSWER = 5.0  # s of wall time for a server to accept or to reject, and to obey a cancel
 CHANCE = 1.0  # s of wall time for an estimate; the plant may wait for it
+ENDING = 1.0  # s of wall time for a cancelled goal to end
+TRIES = 3  # to cancel goals of somebody else
 REASON = 1.0  # s of wall time for the reason of a rejection
 
 
@@ -28,6 +31,7 @@ class SkillClient:
         self._client = ActionClient(node, interface(action), skill)
         name, kind = topics.ESTIMATE_SUCCESS
         self._question = node.create_client(interface(kind), name.format(skill=skill))
+        self._cancel = node.create_client(CancelGoal, f"{skill}/_action/cancel_goal")
         self._handle = None
         self._stop = Future()  # done: end the goal
         self._rejected = Future()  # with the message that says why
@@ -64,6 +68,19 @@ class SkillClient:
             if self._handle is not None:
                 self._handle.cancel_goal_async()
 
+    async def clear(self) -> None:
+        """Cancel all goals of the skill, whoever gave them, and let them end."""
+        for _ in range(TRIES):
+            if not self._cancel.service_is_ready():
+                return
+            asked = self._cancel.call_async(CancelGoal.Request())  # no id, no time: all of them
+            if not await self._node.within(asked, ANSWER):
+                self._cancel.remove_pending_request(asked)
+                return
+            if not asked.result().goals_canceling:
+                return
+            await self._node.within(Future(), ENDING)
+
     def on_rejection(self, message: Rejection) -> None:
         """The servers' reasons; those of goals that are not ours are harmless."""
         if not self._rejected.done():
@@ -72,6 +89,7 @@ class SkillClient:
     def destroy(self) -> None:
         self._client.destroy()
         self._node.destroy_client(self._question)
+        self._node.destroy_client(self._cancel)
 
     async def _run(self, goal, on_accepted, on_feedback):
         sent = self._client.send_goal_async(goal, feedback_callback=on_feedback)

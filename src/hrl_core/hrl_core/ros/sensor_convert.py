@@ -162,7 +162,7 @@ def frame_from_msgs(
     return CameraFrame(
         stamp=seconds(image.header.stamp),
         name=name,
-        rgb=_rgb(image),
+        rgb=rgb_from_msg(image),
         depth=_depth(depth),
         matrix=np.array(info.k).reshape(3, 3),
         base_from_optical=base_from_optical,
@@ -181,7 +181,7 @@ def _image(frame: CameraFrame, pixels: np.ndarray, encoding: str) -> Image:
     return message
 
 
-def _rgb(image: Image) -> np.ndarray:
+def rgb_from_msg(image: Image) -> np.ndarray:
     """Pixels (h, w, 3) uint8 of an rgb8 or bgr8 image."""
     if image.encoding not in ("rgb8", "bgr8"):
         raise ConfigError(f"image encoding {image.encoding!r}: allowed are 'rgb8', 'bgr8'")
