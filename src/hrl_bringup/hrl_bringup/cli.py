@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-world_app = typer.Typer(help="Look at world files.", no_args_is_help=True)
+world_app = typer.Typer(help="Look at world files, or draw new ones.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
 
 # Commands whose options belong to the module that does the work: `<name> --help` asks it.
@@ -168,13 +168,32 @@ def skills(
 
 @world_app.command("show")
 def world_show(
-    world: Annotated[str, typer.Argument(metavar="NAME|FILE")] = "small_warehouse",
+    world: Annotated[str, typer.Argument(metavar="NAME|FILE|FAMILY:S")] = "small_warehouse",
     seed: Seed = 0,
+    disturb: Annotated[
+        Literal["file", "none", "one", "many"],
+        typer.Option(help="Disturbances: as likely as the world file says, or so many kinds."),
+    ] = "file",
+    out: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw it from above into this file.")
+    ] = None,
 ) -> None:
     """Check a world file and show what is in it, and the trial that a seed makes of it."""
     from hrl_bringup.listing import show_world
 
-    _friendly(lambda: show_world(world, seed))
+    _friendly(lambda: show_world(world, seed, disturb, out))
+
+
+@world_app.command("generate")
+def world_generate(
+    family: Annotated[str, typer.Argument(help="aisles, perimeter, islands or mixed.")],
+    file: Annotated[Path, typer.Argument(help="The .yaml file to write.")],
+    seed: Seed = 0,
+) -> None:
+    """Write a world file: a warehouse of a family, drawn from a seed."""
+    from hrl_bringup.listing import generate_world
+
+    _friendly(lambda: generate_world(family, seed, file))
 
 
 def _run_main(module: str, arguments: list[str]) -> None:

@@ -1,21 +1,54 @@
-"""`./hrl world show`: what is in a world, in words."""
+"""`./hrl world`: what is in a world, in words and as a drawing; new worlds."""
+
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hrl_core.config import find_config
-from hrl_sim_bridge.world import World, load_world
+from hrl_core.config import ConfigError
+from hrl_sim_bridge.layouts import write_layout
+from hrl_sim_bridge.solvable import solvable
+from hrl_sim_bridge.trial import Trial
+from hrl_sim_bridge.world import Disturb, World, load_world
+from hrl_sim_bridge.world_picture import PICTURES, describe, draw_world
 
 _console = Console(highlight=False)
 
 
-def show_world(name: str, seed: int) -> None:
+def show_world(name: str, seed: int, disturb: Disturb, out: Path | None) -> None:
     """What stands in a world and what a seed makes of it; raises ConfigError."""
+    if out is not None and out.suffix not in PICTURES:
+        raise ConfigError(f"--out {out}: allowed endings are {[*PICTURES]}")
     world = load_world(name)
+    trial = world.sample(seed, disturb)
+    _show_site(world)
+    _show_trial(world, trial)
+    if out is not None:
+        _checked_folder(out)
+        draw_world(world, trial, out)
+        _console.print(f"drawn in {out}", markup=False)
+
+
+def generate_world(family: str, seed: int, file: Path) -> None:
+    """Write the layout of a family and a seed; raises ConfigError, also where a file is."""
+    if file.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"{file}: a world file ends in .yaml")
+    if file.exists():
+        raise ConfigError(f"{file}: there is a file already; move it or give another name")
+    _checked_folder(file)
+    write_layout(family, seed, file)
+    _console.print(f"{file}: look at it by ./hrl world show {file} --out layout.png", markup=False)
+
+
+def _checked_folder(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise ConfigError(f"{file}: there is no folder {file.parent}")
+
+
+def _show_site(world: World) -> None:
     site = world.site
-    path = find_config("worlds", name)
-    _console.print(f"{site.name}: {site.size[0]} x {site.size[1]} m, {path}", markup=False)
+    _console.print(f"{site.name}: {site.size[0]} x {site.size[1]} m", markup=False)
     places = Table(box=None, header_style="bold")
     for column in ("place", "x, y", "facing", "board", "bins"):
         places.add_column(column)
@@ -30,14 +63,16 @@ def show_world(name: str, seed: int) -> None:
             bins or "station",
         )
     _console.print(places)
-    _show_trial(world, seed)
+    _console.print(
+        f"{len(site.waypoints)} waypoints, {len(site.landmarks)} landmarks, "
+        f"items: {', '.join(site.items)}"
+    )
 
 
-def _show_trial(world: World, seed: int) -> None:
-    trial = world.sample(seed)
+def _show_trial(world: World, trial: Trial) -> None:
     x, y, yaw = trial.start
     order = trial.order
-    _console.print(f"trial of seed {seed}:")
+    _console.print(f"trial of seed {trial.seed}:")
     _console.print(f"  order: {order.item} from {order.from_bin} to {order.to_station}")
     _console.print(f"  start: x {x:.2f} m, y {y:.2f} m, yaw {np.degrees(yaw):.0f} deg")
     for item in trial.stock:
@@ -46,5 +81,7 @@ def _show_trial(world: World, seed: int) -> None:
         f"  {len(trial.obstacles)} obstacles, {len(trial.people)} people, "
         f"floor friction {trial.floor_friction:.2f}"
     )
-    for fault in trial.faults:
-        _console.print(f"  fault: {fault}", markup=False)
+    for sentence in describe(trial.faults):
+        _console.print(f"  disturbance: {sentence}", markup=False)
+    verdict = solvable(world, trial)
+    _console.print(f"  {'can' if verdict.ok else 'cannot'} be solved: {verdict.why}", markup=False)

@@ -186,5 +186,13 @@ class World(Config):
 
 
 def load_world(name: str | Path) -> World:
-    """Load config/worlds/<name>.yaml or the file given; raises ConfigError."""
+    """Load config/worlds/<name>.yaml, the file given or the layout FAMILY:SEED.
+
+    Raises ConfigError.
+    """
+    family, colon, seed = str(name).partition(":")
+    if colon and seed.isdecimal():
+        from hrl_sim_bridge.layouts import generate  # it needs this module
+
+        return generate(family, int(seed))
     return load_yaml(find_config("worlds", str(name)), World)
