@@ -19,6 +19,7 @@ CAMERA_WAITS = 6  # in front of a face, for a camera that sees nothing at all
 BLOCKED_WAITS = 8  # in an order, for a way to become free
 WALKS = 3  # failures of walks to a face; then it is left out or handed over
 UNSEEN = 6.0  # s without a sight of anything: a camera may be out
+BLOCKED = (Code.WALK_BLOCKED, Code.WALK_OFF_TARGET)
 MANIPULATIONS = ("grasp", "place")
 
 
@@ -219,8 +220,8 @@ class BehaviourTree:
         return k is not None and self._candidates[k].way >= LONGEST
 
     def _walk_failed(self) -> bool:
-        last = self._deed
-        return last is not None and last.skill == "walk" and not last.worked
+        last = self._last
+        return last is not None and last.skill == "walk" and last.code in BLOCKED
 
     def _looked_for_lost(self) -> bool:
         lost, tries = self._situation.beliefs.lost, self._situation.beliefs.tries
@@ -285,12 +286,9 @@ class BehaviourTree:
 
     def _other_way(self) -> bool:
         """After a failed walk: round what is blocked, else wait for whoever is in the way."""
-        last = self._deed
+        last = self._last
         assert last is not None
-        code = Code(last.code)
-        if code is Code.STEP_LIMIT:
-            return False  # it has come nearer
-        why = f"the way to {last.target} failed ({code.name})"
+        why = f"the way to {last.target} failed ({Code(last.code).name})"
         k = find(self._candidates, "walk", self._face)
         detour = k is not None and 0.5 < self._candidates[k].excess < 20
         if detour and self._by_waypoint(why):
@@ -325,8 +323,6 @@ class BehaviourTree:
         """The last try that was neither a wait nor a helper's."""
         tries = self._situation.beliefs.tries
         return next((t for t in reversed(tries) if not t.purpose and t.skill != WAIT), None)
-
-    _deed = _last
 
     @property
     def _waits(self) -> int:
