@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from hrl_core.geometry import wrap_angle
+from hrl_core.geometry import planar_from_transform, wrap_angle
 from hrl_core.site import Site
 from hrl_master.graph import WalkGraph
 from hrl_master.guardrails import Guardrails
 from hrl_master.mission import FINISH, HAND_OVER, LEAVE_FACE, Decision, MasterConfig
-from hrl_master.scene import distance, yaw_error
+from hrl_master.scene import SEEN_LATELY
 from hrl_master.situation import Situation
 
 LOOK_AROUND, WAIT = "look_around", "wait"
@@ -93,7 +95,7 @@ class Candidate:
 class _Place:
     """Where the robot is, and how far it is from there."""
 
-    base: np.ndarray  # (3,)
+    base: tuple[float, float, float]
     ways: np.ndarray  # (n,) m to the nodes
     free_ways: np.ndarray  # (n,) m if nothing were blocked
     onward: np.ndarray  # (n,) m from the nodes to the nearest goal
@@ -107,14 +109,19 @@ class Options:
         self._guardrails = guardrails
         faces = graph.boards.names
         self._staging = {name: site.pose_in_front(name, site.staging) for name in faces}
+        self._standoff = {name: site.pose_in_front(name, site.standoff) for name in faces}
+        self._planar = {name: planar_from_transform(site.face(name)).tolist() for name in faces}
 
     def candidates(self, situation: Situation) -> tuple[Candidate, ...]:
         """All candidates in a fixed order; at least one is allowed."""
         order = situation.order
         if situation.beliefs.delivered:
             return (Candidate(FINISH, FINISH, order.to_station),)
-        faces = self.faces_of_interest(situation)
-        place = self._place(situation, faces)
+        base, ways = situation.scene.map_from_base, None
+        if base is not None:
+            ways = self.graph.to_nodes(base[:2], situation.beliefs.blocked)
+        faces = self._faces_of_interest(situation, ways)
+        place = None if base is None or ways is None else self._place(situation, faces, base, ways)
         found: list[Candidate] = [*self._manipulations(situation, faces)]
         found += [self._approach(situation, face) for face in faces]
         if place is not None:
@@ -126,8 +133,28 @@ class Options:
         checked = [self._checked(c, situation) for c in found]
         return (*checked, Candidate(HAND_OVER, HAND_OVER, order.item))
 
-    def faces_of_interest(self, situation: Situation) -> list[str]:
-        """Faces that the order may go on at, the one of the order first."""
+    def stands_at(self, situation: Situation, face: str) -> bool:
+        """Whether the robot stands at the standoff of a face."""
+        away, turn = self._offset(situation, face)
+        return away <= self.config.near_standoff and turn <= self.config.near_standoff_yaw
+
+    def face_ahead(self, situation: Situation) -> str | None:
+        """The bin or station that the robot stands in front of, so near that it cannot turn."""
+        base = situation.scene.map_from_base
+        if base is None:
+            return None
+        near = {}
+        for name in self.graph.boards.in_view(base):
+            away, turn = self._offset(situation, name)
+            if away < AT_FACE and turn < IN_FRONT:
+                near[name] = away
+        return min(near, key=lambda name: near[name], default=None)
+
+    def _faces_of_interest(self, situation: Situation, ways: np.ndarray | None) -> list[str]:
+        """Faces that the order may go on at, the one of the order first.
+
+        ways (n,) m to the nodes of the graph; None: not known.
+        """
         order, beliefs = situation.order, situation.beliefs
         if situation.scene.holding:
             return [order.to_station]
@@ -137,50 +164,24 @@ class Options:
             faces.append(beliefs.lost.face)
         if situation.sighted_at in bins:
             faces.append(situation.sighted_at)
-        base = situation.scene.map_from_base
-        if base is not None:
-            ways = self.graph.to_nodes(base[:2], beliefs.blocked)
+        if ways is not None:
             unseen = [name for name in bins if name not in beliefs.looks]
             faces += sorted(unseen, key=lambda name: ways[self.graph.index[name]])
         return list(dict.fromkeys(faces))[: 1 + FACES]
 
-    def stands_at(self, situation: Situation, face: str) -> bool:
-        """Whether the robot stands at the standoff of a face."""
-        offset = situation.scene.offset_from(self.site, face, self.site.standoff)
-        c = self.config
-        return (
-            offset is not None
-            and distance(offset) <= c.near_standoff
-            and yaw_error(offset) <= c.near_standoff_yaw
-        )
-
-    def face_ahead(self, situation: Situation) -> str | None:
-        """The bin or station that the robot stands in front of, so near that it cannot turn."""
-        base = situation.scene.map_from_base
-        if base is None:
-            return None
-        near = {}
-        for name in self.graph.boards.in_view(base):
-            offset = situation.scene.offset_from(self.site, name, self.site.standoff)
-            if offset is not None and distance(offset) < AT_FACE and yaw_error(offset) < IN_FRONT:
-                near[name] = distance(offset)
-        return min(near, key=lambda name: near[name], default=None)
-
-    def _place(self, situation: Situation, faces: list[str]) -> _Place | None:
-        base = situation.scene.map_from_base
-        if base is None:
-            return None
+    def _place(
+        self, situation: Situation, faces: list[str], base: np.ndarray, ways: np.ndarray
+    ) -> _Place:
         graph, blocked = self.graph, situation.beliefs.blocked
-        ways = graph.to_nodes(base[:2], blocked)
         free_ways = graph.to_nodes(base[:2]) if blocked else ways
         goals = [graph.index[name] for name in faces]
         onward = graph.distances(blocked)[:, goals].min(axis=1)
-        limit = LONGEST
+        x, y, yaw = (float(v) for v in base)
         return _Place(
-            base,
-            np.minimum(ways, limit),
-            np.minimum(free_ways, limit),
-            np.minimum(onward, limit),
+            (x, y, yaw),
+            np.minimum(ways, LONGEST),
+            np.minimum(free_ways, LONGEST),
+            np.minimum(onward, LONGEST),
         )
 
     def _manipulations(self, situation: Situation, faces: list[str]) -> list[Candidate]:
@@ -203,17 +204,22 @@ class Options:
         return [grasp, place]
 
     def _approach(self, situation: Situation, face: str) -> Candidate:
-        scene, limit = situation.scene, self.config.approach_range
-        spot = scene.position_at(self.site, face)
+        base, limit = situation.scene.map_from_base, self.config.approach_range
         away, turn = self._offset(situation, face)
         why_not = ""
-        if spot is None:
+        if base is None:
             why_not = "not localised"
-        elif (far := float(np.hypot(spot[0], spot[1]))) >= limit:
-            why_not = f"{face} is {far:.1f} m away, limit {limit} m"
-        elif not (0.5 < spot[0] and abs(spot[1]) < spot[0]):
-            # Within 45 degrees of the normal the marker can be seen.
-            why_not = f"stands {spot[0]:.1f} m before and {abs(spot[1]):.1f} m beside {face}"
+        else:
+            x, y, yaw = self._planar[face]
+            dx, dy = base[0] - x, base[1] - y
+            before = dx * math.cos(yaw) + dy * math.sin(yaw)
+            beside = abs(dy * math.cos(yaw) - dx * math.sin(yaw))
+            far = math.hypot(before, beside)
+            if far >= limit:
+                why_not = f"{face} is {far:.1f} m away, limit {limit} m"
+            elif not (0.5 < before and beside < before):
+                # Within 45 degrees of the normal the marker can be seen.
+                why_not = f"stands {before:.1f} m before and {beside:.1f} m beside {face}"
         return Candidate(
             "approach", "approach", face, face=face, why_not=why_not, offset=away, turn=turn
         )
@@ -221,7 +227,7 @@ class Options:
     def _walk_to_face(self, place: _Place, face: str) -> Candidate:
         goal, k = self._staging[face], self.graph.index[face]
         straight = float(np.hypot(goal[0] - place.base[0], goal[1] - place.base[1]))
-        turn = abs(float(wrap_angle(goal[2] - place.base[2])))
+        turn = _between(goal[2], place.base[2])
         why_not = ""
         if straight > self.config.direct_walk:
             why_not = f"{face} is {straight:.1f} m away, limit {self.config.direct_walk} m"
@@ -235,10 +241,10 @@ class Options:
     def _waypoints(self, place: _Place) -> list[Candidate]:
         """The waypoints around: those next to where the robot is, nearest first."""
         graph, site = self.graph, self.site
-        here = graph.here(place.base[:2])
+        here = graph.here(np.array(place.base[:2]))
         names = {here, *graph.neighbours(here)} & set(site.waypoints)
         away = {
-            name: float(np.linalg.norm(graph.points[graph.index[name]] - place.base[:2]))
+            name: float(np.hypot(*(graph.points[graph.index[name]] - place.base[:2])))
             for name in names
         }
         chosen = sorted((n for n in names if away[n] > STEP), key=lambda n: (away[n], n))
@@ -251,7 +257,7 @@ class Options:
             result.append(Candidate("walk", "walk", name, pose=pose, **lengths))
         return result
 
-    def _lengths(self, place: _Place, k: int, straight: float) -> dict[str, float]:
+    def _lengths(self, place: _Place, k: int, straight: float) -> dict[str, Any]:
         way = float(place.ways[k])
         return {
             "way": max(way, straight),
@@ -260,11 +266,11 @@ class Options:
         }
 
     def _look_around(self, place: _Place) -> Candidate:
-        room = float(self.graph.room(place.base[:2]))
+        room = float(self.graph.room(np.array(place.base[:2])))
         why_not = ""
         if room < TURNING_ROOM:
             why_not = f"{room:.2f} m to the next shelf or wall, needs {TURNING_ROOM} m to turn"
-        x, y, yaw = (float(v) for v in place.base)
+        x, y, yaw = place.base
         pose = np.array([x, y, float(wrap_angle(yaw + TURN))])
         return Candidate(LOOK_AROUND, "walk", LOOK_AROUND, pose=pose, why_not=why_not)
 
@@ -281,9 +287,19 @@ class Options:
         )  # fmt: skip
 
     def _offset(self, situation: Situation, face: str) -> tuple[float, float]:
-        """Distance [m] and turn [rad] from the standoff of a face."""
-        offset = situation.scene.offset_from(self.site, face, self.site.standoff)
-        return (LONGEST, np.pi) if offset is None else (distance(offset), yaw_error(offset))
+        """Distance [m] and turn [rad] from the standoff of a face, see Scene.offset_from."""
+        scene, site = situation.scene, self.site
+        if scene.map_from_base is None:
+            return LONGEST, math.pi
+        seen = scene.seen.get(face)
+        if seen is not None and seen.age < SEEN_LATELY:
+            frame = seen.map_from_object
+            x, y = (float(v) for v in frame[:2, 3] + site.standoff * frame[:2, 0])
+            yaw = math.atan2(-frame[1, 0], -frame[0, 0])
+        else:
+            x, y, yaw = (float(v) for v in self._standoff[face])
+        base = scene.map_from_base
+        return math.hypot(base[0] - x, base[1] - y), _between(base[2], yaw)
 
     def _checked(self, candidate: Candidate, situation: Situation) -> Candidate:
         """Masked where a guardrail would stop it."""
@@ -293,3 +309,8 @@ class Options:
         if check.ok:
             return candidate
         return replace(candidate, why_not=check.sentence)
+
+
+def _between(a: float, b: float) -> float:
+    """Angle [rad] between two directions."""
+    return abs((a - b + math.pi) % (2 * math.pi) - math.pi)

@@ -58,12 +58,12 @@ class WalkGraph:
 
         Negative outside the site.
         """
-        cells = (np.asarray(points) / CELL).astype(int)
+        cells = (np.asarray(points) / CELL + 1).astype(int)
         shape = self._field.shape
-        i, j = cells[..., 0], cells[..., 1]
-        outside = (i < 0) | (j < 0) | (i >= shape[0]) | (j >= shape[1])
-        value = self._field[np.clip(i, 0, shape[0] - 1), np.clip(j, 0, shape[1] - 1)]
-        return np.where(outside, -1.0, value)
+        # The field has a rim of cells outside the site.
+        i = np.minimum(np.maximum(cells[..., 0], 0), shape[0] - 1)
+        j = np.minimum(np.maximum(cells[..., 1], 0), shape[1] - 1)
+        return self._field[i, j]
 
     def distances(self, blocked: frozenset[Edge] = frozenset()) -> np.ndarray:
         """Lengths (n, n) m of the shortest ways between nodes; inf: there is none."""
@@ -159,14 +159,14 @@ def _edge(a: str, b: str) -> Edge:
 
 
 def _room_field(site: Site) -> np.ndarray:
-    """Room (nx, ny) m around the middle of every cell of the floor."""
+    """Room (nx + 2, ny + 2) m around the middle of every cell of the floor; -1 on a rim around."""
     shape = [int(np.ceil(length / CELL)) for length in site.size]
     points = (np.moveaxis(np.indices(shape), 0, -1) + 0.5) * CELL
     x, y = points[..., 0], points[..., 1]
     room = np.min([x, y, site.size[0] - x, site.size[1] - y], axis=0)
     for place in (*site.shelves, *site.stations):
         room = np.minimum(room, _distance(place, points))
-    return room
+    return np.pad(room, 1, constant_values=-1.0)
 
 
 def _distance(place: Shelf | Station, points: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from hrl_core.site import Site
 from hrl_perception.sectors import scan_sectors
 
 SECTORS = 72
+SEEN_LATELY = 3.0  # s; odometry carries an older sight too far off
 STALE_SCAN = 1.0  # s; an older scan tells nothing of what is around
 
 
@@ -56,7 +57,7 @@ class Scene:
         if self.map_from_base is None:
             return None
         seen = self.seen.get(target)
-        if seen is not None and seen.age < 3.0:  # s; odometry carries an older sight too far off
+        if seen is not None and seen.age < SEEN_LATELY:
             face = seen.map_from_object
             yaw = np.arctan2(-face[1, 0], -face[0, 0])
             map_from_goal = np.array([*(face[:2, 3] + distance * face[:2, 0]), yaw])

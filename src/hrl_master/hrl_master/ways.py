@@ -90,7 +90,7 @@ def _blocked(way: Ways, hits: np.ndarray, strange: np.ndarray) -> list[int]:
     beside = np.abs(aside) < BESIDE
     beside &= (along > 0.0) & (along < way.lengths[:, None])
     blocked = []
-    for k in np.flatnonzero(beside.any(axis=1)):
+    for k in map(int, np.flatnonzero(beside.any(axis=1))):
         hit_along, hit_aside = _on_ways(way, hits, k)
         for place in np.unique(np.round(along[k, beside[k]] / SLICE) * SLICE):
             sample = way.first[k] + int(
@@ -101,7 +101,7 @@ def _blocked(way: Ways, hits: np.ndarray, strange: np.ndarray) -> list[int]:
             across = across[(across < left) & (across > -right)]
             edges = np.sort(np.concatenate([[-right, left], across]))
             if np.diff(edges).max() < PASSAGE:
-                blocked.append(int(k))
+                blocked.append(k)
                 break
     return blocked
 
