@@ -19,7 +19,7 @@ from hrl_skills.planner import CELL, ObstacleGrid
 CELLS, BINS = 41, 24  # of x and y around the middle of start and goal, of yaw
 TURN = 2 * np.pi / BINS  # rad
 LEVER = 0.4  # m per rad: a turn compared with a distance
-LETHAL = 0.26  # m, between a circle's centre and an occupied cell's: radius 0.27 less rounding
+LETHAL = 0.30  # m, between a circle's centre and an occupied cell's: shield's 0.33 less rounding
 COMFORT = 0.42  # m; nearer to an obstacle a metre counts up to TIGHT times
 TIGHT = 9.0
 BACKWARD, SIDEWAYS = 1.2, 1.4  # of the cost of a metre forward

@@ -168,11 +168,14 @@ class ObstacleGrid:
     def add_scan(self, scan: Scan, map_from_lidar: np.ndarray) -> None:
         """Take in a scan; `map_from_lidar` (3,) is the planar pose of the scanner.
 
-        What the map explains confirms the map: noise must not make the walls thicker.
+        What the map explains confirms the map: noise must not make the walls thicker. What is too
+        far to be forgotten is not marked: people would leave a wall behind them.
         """
         self._clear(scan, map_from_lidar)
         c, s = np.cos(map_from_lidar[2]), np.sin(map_from_lidar[2])
-        cells = self._cells(scan.points() @ np.array([[c, s], [-s, c]]) + map_from_lidar[:2])
+        points = scan.points()
+        points = points[np.hypot(*points.T) < self.config.clear_range]
+        cells = self._cells(points @ np.array([[c, s], [-s, c]]) + map_from_lidar[:2])
         i, j = cells.T
         known = self._to_known[i, j] < self.config.snap
         self._add_cells(np.where(known[:, None], self._known[:, i, j].T, cells))

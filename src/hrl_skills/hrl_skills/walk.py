@@ -62,6 +62,7 @@ STUCK_TICKS = 200  # without coming STUCK_GAIN nearer along the way: blocked
 STUCK_GAIN = 0.1  # m
 HELD_TICKS = 30  # the same: the place is tight, and the way is planned in x, y and yaw
 MANOEUVRE_TICKS = 10  # between two such plans
+MANOEUVRE_LEFT = 5.0  # m of the way's cost; with more left, the way leads round what is between
 NEW_WAY = 1.0  # m, by which the way that is left grows when it is another way
 FORGET_TICKS = 30  # without any way: what was seen is forgotten, once, and the map drawn anew
 HOVER_TICKS = 20  # good enough for so long in all: come to rest, though the aim is closer
@@ -227,7 +228,7 @@ class Walk:
             self._best, self._best_tick = error, self._ticks
         elif self._ticks - self._best_tick >= STUCK_TICKS:
             return self._end(distance, self._blocked(distance, "no progress"))
-        self._plan_manoeuvre(base, carrot)
+        self._plan_manoeuvre(base, carrot, left)
         onward = left
         if self._manoeuvre is not None:
             pose = self._manoeuvre.next_pose(base)
@@ -246,10 +247,10 @@ class Walk:
         )
         return self._step(self._pilot.drive(self._policy(observation)), "steer", distance, left)
 
-    def _plan_manoeuvre(self, base: np.ndarray, carrot: np.ndarray) -> None:
+    def _plan_manoeuvre(self, base: np.ndarray, carrot: np.ndarray, left: float) -> None:
         """Near the goal a way in x, y and yaw to it; where the robot is held, one to the carrot."""
         end = self._map_from_goal
-        if np.hypot(*(end - base)[:2]) > REACH:
+        if np.hypot(*(end - base)[:2]) > REACH or left > MANOEUVRE_LEFT:
             end = np.array([*carrot, np.arctan2(*(carrot - base[:2])[::-1])])
             if self._ticks - self._best_tick < HELD_TICKS:
                 self._manoeuvre = None
