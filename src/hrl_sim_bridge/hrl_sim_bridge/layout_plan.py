@@ -1,4 +1,4 @@
-"""A floor plan under construction: furniture that leaves room, waypoints, landmarks.
+"""A floor plan under construction: furniture that leaves room, and landmarks.
 
 Everything stands square to the walls. A facing is a number of quarter turns: 0 looks along x of
 map, 1 along y, 2 against x, 3 against y.
@@ -6,7 +6,6 @@ map, 1 along y, 2 against x, 3 against y.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 
@@ -19,10 +18,6 @@ WALL_GAP = 0.05  # m behind what stands against a wall
 SHELF_DEPTH, STATION_DEPTH, STATION_WIDTH = 0.45, 0.6, 0.9  # m
 BIN_WIDTH = 0.6  # m
 
-GRID = 0.25  # m, of places for waypoints
-WAYPOINT_ROOM = 0.75  # m from a waypoint to what stands nearest
-EDGE_ROOM = 0.55  # m from an edge to what stands nearest
-EDGE_LONGEST = 6.0  # m
 LANDMARK_GAP = 3.5  # m between landmarks
 LANDMARK_HEIGHT, LANDMARK_INSET = 0.8, 0.02  # m
 
@@ -135,62 +130,6 @@ class Plan:
 
     def _to_walls(self, box: Box) -> tuple[float, float, float, float]:
         return box.x0, box.y0, self.size[0] - box.x1, self.size[1] - box.y1
-
-    def clearance(self, points: np.ndarray) -> np.ndarray:
-        """Distance to the nearest wall or thing: (..., 2) m -> (...) m."""
-        x, y = points[..., 0], points[..., 1]
-        boxes = [thing.box().rectangle().distance(points) for thing in self.furniture]
-        return np.min([x, y, self.size[0] - x, self.size[1] - y, *boxes], axis=0)
-
-    def line_clearance(self, start: np.ndarray, end: np.ndarray) -> float:
-        """Least clearance [m] on the straight way between two points (2,) m."""
-        count = 2 + int(np.linalg.norm(end - start) / 0.1)
-        return float(self.clearance(np.linspace(start, end, count)).min())
-
-    def waypoints(self, spacing: float, rng: np.random.Generator) -> np.ndarray:
-        """Places (n, 2) m, `spacing` [m] or more apart, the widest first, all over the hall."""
-        axes = [np.arange(GRID, length, GRID) for length in self.size]
-        places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-        room = self.clearance(places)
-        places, room = places[room >= WAYPOINT_ROOM], room[room >= WAYPOINT_ROOM]
-        # Ties are broken by chance; wide is wide enough at the middle of an aisle.
-        order = np.argsort(-np.minimum(room, 1.3) - 0.05 * rng.random(len(room)))
-        chosen: list[np.ndarray] = []
-        for place in places[order]:
-            if all(np.linalg.norm(place - other) >= spacing for other in chosen):
-                chosen.append(place)
-        return np.array(chosen)
-
-    def edges(self, points: np.ndarray) -> list[tuple[int, int]]:
-        """Pairs of places (n, 2) m that a straight free way joins.
-
-        Of the ways that would pass by a place which both ends see only the shorter two are kept:
-        the Gabriel graph of what sees each other.
-        """
-        count = len(points)
-        apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
-        sees = np.zeros((count, count), bool)
-        for i, j in combinations(range(count), 2):
-            if apart[i, j] <= EDGE_LONGEST:
-                room = self.line_clearance(points[i], points[j])
-                sees[i, j] = sees[j, i] = room >= EDGE_ROOM
-        pairs = []
-        for i, j in zip(*np.nonzero(np.triu(sees)), strict=True):
-            middle = 0.5 * (points[i] + points[j])
-            between = np.linalg.norm(points - middle, axis=1) < 0.5 * apart[i, j] - 1e-6
-            if not (between & sees[i] & sees[j]).any():
-                pairs.append((int(i), int(j)))
-        return pairs
-
-    def direction(self, point: np.ndarray) -> float:
-        """Yaw [rad] of the way through a point (2,) m: a barrier across it is the shorter one."""
-        reach = np.arange(0.0, 3.0, 0.1)[:, None]
-
-        def free(direction: tuple[int, int]) -> int:
-            return int((self.clearance(point + reach * np.array(direction)) > 0).sum())
-
-        along_x, along_y = free((1, 0)) + free((-1, 0)), free((0, 1)) + free((0, -1))
-        return 0.0 if along_x >= along_y else 1.5708
 
     def landmarks(self, rng: np.random.Generator) -> list[dict]:
         """Markers on the walls where nothing stands in front of them; world file, less numbers."""

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import yaml
 from pydantic import ValidationError
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from hrl_core.config import ConfigError
 from hrl_sim_bridge.disturbance_ranges import KINDS
 from hrl_sim_bridge.layout_plan import Furniture, Plan
+from hrl_sim_bridge.layout_waypoints import WaypointGraph
 from hrl_sim_bridge.world import World
 
 TRIES = 200  # plans that are drawn for a seed until one is good
 PLACE_TRIES = 60  # places that are tried for a thing
 MOST_SHELVES = 6
 BOARDS = (0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.65, 0.70, 0.75)  # m
-SPACINGS = (2.6, 2.2)  # m between waypoints; the closer ones where the wider leave gaps
+SPACINGS = (2.8, 2.2)  # m between waypoints; the closer ones where the wider leave gaps
 TO_WAYPOINT_ROOM = 0.5  # m, on the straight way from a staging place to a waypoint
+START_ROOM = 1.0  # m round the start, which is drawn up to 0.3 m beside its waypoint
 PROBABILITY = 0.08  # of each kind of disturbance
 CATALOGUE: dict[str, dict[str, Any]] = {
     "box_small": {"shape": "box", "size": [0.056, 0.060, 0.09], "mass": 0.25, "marker": 100},
@@ -225,15 +225,15 @@ def _waypoints(plan: Plan, rng: np.random.Generator) -> tuple[dict, list] | None
     """Waypoints and people's routes as a world file has them."""
     staging = np.array([_staging(thing) for thing in plan.furniture])
     for spacing in SPACINGS:
-        points = plan.waypoints(spacing, rng)
-        edges = plan.edges(points)
-        if len(points) < 3 or not _connected(len(points), edges):
+        graph = WaypointGraph(plan, spacing, rng)
+        points = graph.points
+        if len(points) < 3 or not graph.connected:
             continue
         seen = [
-            any(plan.line_clearance(place, point) >= TO_WAYPOINT_ROOM for point in points)
+            any(graph.line_clearance(place, point) >= TO_WAYPOINT_ROOM for point in points)
             for place in staging
         ]
-        room = plan.clearance(points) >= 1.0  # the start has to have room for its jitter
+        room = graph.clearance(points) >= START_ROOM
         if all(seen) and room.any():
             break
     else:
@@ -242,12 +242,12 @@ def _waypoints(plan: Plan, rng: np.random.Generator) -> tuple[dict, list] | None
     order = sorted(range(len(points)), key=lambda k: (k != dock, *points[k].tolist()))
     names = {k: f"w{number}" if number else "dock" for number, k in enumerate(order)}
     beside: dict[int, list[int]] = {k: [] for k in order}
-    for i, j in edges:
+    for i, j in graph.edges:
         beside[i].append(j)
         beside[j].append(i)
     waypoints = {
         names[k]: {
-            "pose": [*points[k].tolist(), plan.direction(points[k])],
+            "pose": [*points[k].tolist(), graph.direction(points[k])],
             "neighbours": [names[j] for j in sorted(beside[k])],
         }
         for k in order
@@ -262,14 +262,6 @@ def _staging(thing: Furniture) -> np.ndarray:
     """The place (2,) m in front of the middle of a face where walks end."""
     along = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)][thing.facing])
     return np.array([thing.x, thing.y]) + 1.5 * along
-
-
-def _connected(count: int, edges: list[tuple[int, int]]) -> bool:
-    if not edges:
-        return False
-    i, j = np.array(edges).T
-    graph = coo_array((np.ones(len(edges)), (i, j)), shape=(count, count))
-    return bool(connected_components(graph, directed=False)[0] == 1)
 
 
 def _stroll(beside: dict[int, list[int]], dock: int, rng: np.random.Generator) -> list[int]:
