@@ -1,6 +1,7 @@
 """The command line: `./hrl COMMAND`. Everything heavy is imported by the command that needs it."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ app.add_typer(world_app, name="world")
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 BENCHMARKS = {
     "plant": "hrl_bringup.bench_plant",
+    "missions": "hrl_bringup.bench_missions",
     "perception": "hrl_training.bench_perception",
     "policies": "hrl_skills.bench_policies",
 }
@@ -74,14 +76,54 @@ def trials(
     missions: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     seed: Seed = 0,
     robot: Robot = "spot",
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="Policy of the master, or the folder of a learned one; more than one: they are "
+            "compared on the same seeds. Default: that of config/master.yaml.",
+        ),
+    ] = None,
+    disturb: Annotated[
+        Literal["file", "none", "one", "many"],
+        typer.Option(help="Disturbances: as likely as the world file says, or so many kinds."),
+    ] = "file",
     json: Annotated[
         Path | None, typer.Option(help="Write summary and a row per mission to this file.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the rows that are in --out.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for rows, page and ledger; default: in out/trials/."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    ros: Annotated[
+        bool, typer.Option("--ros", help="Over ROS 2, one mission after the other.")
+    ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Over the Ray cluster of this head (host:port)."),
+    ] = None,
 ) -> None:
-    """Run missions over ROS 2 and count: successes with a 95 % interval, times, causes."""
+    """Run missions and count: successes with 95 % intervals, times, causes of failures."""
     from hrl_bringup.trials import TrialsOptions, run_trials
 
-    options = TrialsOptions(world=world, missions=missions, seed=seed, robot=robot, json=json)
+    options = TrialsOptions(
+        world=world,
+        missions=missions,
+        seed=seed,
+        robot=robot,
+        json=json,
+        policies=tuple(policy or ()),
+        disturb=disturb,
+        workers=workers,
+        over_ros=ros,
+        ray=ray,
+        resume=resume,
+        out=out,
+    )
     raise typer.Exit(run_trials(options))
 
 
@@ -132,7 +174,7 @@ def export(context: typer.Context) -> None:
 def bench(
     context: typer.Context, what: Annotated[str, typer.Argument(metavar="|".join(BENCHMARKS))]
 ) -> None:
-    """Measure speed of plant and nodes over ROS, perception's accuracy, or policies' cost."""
+    """Measure speed of plant and nodes, of missions, perception's accuracy, or policies' cost."""
     if what not in BENCHMARKS:
         _refuse(f"unknown benchmark {what!r}; known: {sorted(BENCHMARKS)}")
     _run_main(BENCHMARKS[what], context.args)

@@ -13,7 +13,7 @@ from hrl_bringup.environment import Domain
 from hrl_bringup.mission_log import MissionLog
 from hrl_bringup.report import read_stills, write_report
 from hrl_bringup.runner import Runner, signals_interrupt
-from hrl_bringup.session import System, SystemOptions, cause_of, new_log
+from hrl_bringup.session import System, SystemOptions, new_log
 from hrl_bringup.video import write_video
 from hrl_bringup.view import View, make_view
 from hrl_core.config import ConfigError
@@ -61,7 +61,7 @@ def run_demo(options: DemoOptions) -> int:
         status = INTERRUPTED
     except RuntimeError as error:  # a node died, or nobody answers
         log.delivered, log.sentence = False, str(error)
-        log.cause = log.cause or cause_of(log)
+        log.cause = log.cause or log.failure_cause()
     _write_results(folder, log, world.site, console)
     style = "bold green" if status == 0 else "bold red"
     verdict = "delivered" if status == 0 else "not delivered"

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from hrl_training.mission_rows import failure_cause
+
 PATH_PERIOD = 0.2  # s of ROS time between two kept poses
 
 
@@ -66,7 +68,9 @@ class MissionLog:
     lockstep_misses: int = 0
     outcome: str = ""  # name of the mission's code, as the master says
     detail: str = ""
+    handed_over: bool = False  # as the master says
     delivered: bool = False  # as the plant's truth says
+    wrong_item_delivered: bool = False  # likewise
     sentence: str = ""
     cause: str = ""  # of a failure, in few words, for counting
     placement_error: float | None = None  # m, truth
@@ -119,6 +123,10 @@ class MissionLog:
         y = np.interp(within[:, 0], true[:, 0], true[:, 2])
         return np.hypot(within[:, 1] - x, within[:, 2] - y)
 
+    def failure_cause(self) -> str:
+        """The last decision that failed and its code; or that nobody noticed the failure."""
+        return failure_cause([asdict(entry) for entry in self.decisions], self.outcome)
+
     def as_dict(self) -> dict[str, Any]:
         """What mission.json holds."""
         errors = self.localisation_errors()
@@ -128,6 +136,8 @@ class MissionLog:
             "order": dict(self.order),
             "obstacles": [_rounded(row) for row in self.obstacles],
             "delivered": self.delivered,
+            "handed_over": self.handed_over,
+            "wrong_item_delivered": self.wrong_item_delivered,
             "sentence": self.sentence,
             "cause": self.cause,
             "placement_error_m": self.placement_error,

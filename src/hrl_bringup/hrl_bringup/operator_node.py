@@ -91,13 +91,14 @@ class Operator:
 
         self._wait(lambda: not missing(), 60.0, lambda: f"waiting for {missing()}")
 
-    def reset(self, world: str, seed: int) -> None:
+    def reset(self, world: str, seed: int, disturb: str = "file") -> None:
         """Set the plant to the start of a trial, paused; it tells perception where the robot is.
 
         Afterwards all nodes have taken in the new trial's first tick: time went back for them,
         and a mission that was given earlier would end by that.
         """
-        request = interface(topics.RESET_PLANT[1]).Request(world=world, seed=seed, paused=True)
+        kind = interface(topics.RESET_PLANT[1])
+        request = kind.Request(world=world, seed=seed, disturb=disturb, paused=True)
         self._checked(topics.RESET_PLANT[0], request)
         # A step is answered when it is done, and it begins when the nodes have done the first.
         stepped = self._checked(
@@ -142,6 +143,7 @@ class Operator:
         log.outcome, log.detail = Code(message.code).name, message.detail
         if message.results:
             log.detail = message.results[0].detail or log.detail
+            log.handed_over = message.results[0].code == Code.HANDED_OVER
         self._settle(log)
         self._pause(True)
         log.wall_duration = time.monotonic() - log.wall_started

@@ -1,7 +1,7 @@
 """One running system: all nodes, the operator, and missions one after the other, judged."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrl_bringup.environment import ros_environment
@@ -16,9 +16,9 @@ from hrl_bringup.nodes import (
 )
 from hrl_bringup.runner import Runner
 from hrl_sim_bridge.judge import Judgement, judge
-from hrl_sim_bridge.world import World
-
-MISSION_LIMIT = 900.0  # s of ROS time; most missions take less than a minute
+from hrl_sim_bridge.truth import Truth
+from hrl_sim_bridge.world import Disturb, World
+from hrl_training.mission_rows import MISSION_LIMIT
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class SystemOptions:
     realtime_factor: float = 0.0  # 0: as fast as it can
     overview_rate: float = 0.0  # Hz, outside pictures for the video
     recording: Path | None = None  # MCAP file to write
+    disturb: Disturb = "file"  # how trials are disturbed, see World.sample
+    master: Mapping[str, ParameterValue] = field(default_factory=dict)  # parameters beside the file
 
 
-def new_log(world: World, name: str, seed: int) -> MissionLog:
+def new_log(world: World, name: str, seed: int, disturb: Disturb = "file") -> MissionLog:
     """The log of a mission that is about to begin: the order of a seed."""
-    trial = world.sample(seed)
+    trial = world.sample(seed, disturb)
     order = trial.order
     parts = {"item": order.item, "from_bin": order.from_bin, "to_station": order.to_station}
     obstacles = [(*o.pose.tolist(), *o.size[:2].tolist()) for o in trial.obstacles]
@@ -55,6 +57,13 @@ def start_nodes(runner: Runner, options: SystemOptions) -> tuple[NodeSpec, ...]:
     nodes = GROUPS["demo"]
     more: dict[str, Mapping[str, ParameterValue]] = {
         "plant": {"paused": True, "overview_rate": options.overview_rate},
+        "master": {
+            "ledger": str(runner.logs.parent / "ledger.sqlite"),
+            "resume": False,  # the plant starts anew with the nodes
+            # Time goes on while a camera is looked through: that would count for a trial.
+            "evidence_pictures": options.recording is not None,
+            **options.master,
+        },
     }
     if options.recording is not None:
         nodes = (RECORDER, *nodes)  # first, so that it misses nothing
@@ -91,15 +100,20 @@ class System:
     def __exit__(self, *_) -> None:
         self._operator.close()
 
+    @property
+    def truth(self) -> Truth | None:
+        """What the plant said last."""
+        return self._operator.truth
+
     def run_mission(self, world: World, log: MissionLog) -> None:
         """Set the plant to the log's seed, run its order, and judge it by the plant's truth."""
-        self._operator.reset(self._options.world, log.seed)
+        self._operator.reset(self._options.world, log.seed, self._options.disturb)
         try:
             self._operator.run(log, MISSION_LIMIT)
         finally:
-            if self._operator.truth is not None:
+            if self.truth is not None:
                 order = world.sample(log.seed).order
-                note_judgement(log, judge(self._operator.truth, order, world.site))
+                note_judgement(log, judge(self.truth, order, world.site))
 
 
 def note_judgement(log: MissionLog, judgement: Judgement) -> None:
@@ -109,17 +123,6 @@ def note_judgement(log: MissionLog, judgement: Judgement) -> None:
     log.placement_error = judgement.placement_error
     log.contacts.update(judgement.contacts)
     log.contacts_with_people = judgement.contacts_with_people
+    log.wrong_item_delivered = judgement.wrong_item_delivered
     if not judgement.delivered:
-        log.cause = "fell" if judgement.fell else cause_of(log)
-
-
-def cause_of(log: MissionLog) -> str:
-    """The last decision that failed and its code; or that nobody noticed the failure."""
-    for entry in reversed(log.decisions):
-        if entry.ended is None:
-            return f"{entry.skill} did not end"
-        if entry.outcome != "SUCCEEDED":
-            return f"{entry.skill} {entry.outcome}"
-        if not entry.confirmed:
-            return f"{entry.skill} not confirmed"
-    return "unnoticed" if log.outcome == "SUCCEEDED" else (log.outcome or "no decision")
+        log.cause = "fell" if judgement.fell else log.failure_cause()

@@ -1,29 +1,41 @@
-"""`./hrl trials`: missions over ROS 2, one after the other, counted and judged by the plant."""
+"""`./hrl trials`: missions of many seeds, counted and judged by the plant's truth.
 
-import json
-import math
-import statistics
-import time
-from collections import Counter
+In this computer's processes, over a Ray cluster, or over ROS 2; the rows are kept as they come.
+"""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+from rich.progress import TimeRemainingColumn as Remaining
 
-from hrl_bringup.environment import Domain
-from hrl_bringup.mission_log import MissionLog
-from hrl_bringup.runner import NodeDied, Runner, signals_interrupt
-from hrl_bringup.session import System, SystemOptions, cause_of, new_log
-from hrl_core.config import ConfigError
+from hrl_bringup.runner import signals_interrupt
+from hrl_bringup.trials_page import write_page
+from hrl_bringup.trials_report import line_of, show
+from hrl_core.config import ConfigError, find_config
 from hrl_core.robot import load_robot
-from hrl_sim_bridge.world import World, load_world
-from hrl_training.statistics import wilson_interval
+from hrl_master.guardrails import GuardrailConfig
+from hrl_master.mission import MasterConfig
+from hrl_sim_bridge.world import Disturb, World, load_world
+from hrl_training.evaluation.journal import Journal, to_json
+from hrl_training.evaluation.parallel import TrialError, run_parallel
+from hrl_training.mission_rows import MissionRow, mission_seed, row_from_dict
+from hrl_training.mission_summary import compare, summarise
+from hrl_training.missions import MissionOptions, MissionRunner, master_part, policy_changes
 
-SEED_STRIDE = 1000  # mission i of `--seed s` has the trial's seed 1000 s + i
 INTERRUPTED = 130  # exit status, as shells use it
+FAILED = 1
+
+Results = Generator[tuple[int, MissionRow], None, None]
 
 
 @dataclass(frozen=True)
@@ -34,187 +46,205 @@ class TrialsOptions:
     missions: int
     seed: int
     robot: str
-    json: Path | None
+    json: Path | None = None
+    policies: tuple[str, ...] = ()  # names or folders; empty: that of config/master.yaml
+    disturb: Disturb = "file"
+    workers: int = 1
+    over_ros: bool = False
+    ray: str | None = None  # address of a cluster
+    resume: bool = False
+    out: Path | None = None
+
+    @property
+    def seeds(self) -> list[int]:
+        return [mission_seed(self.seed, index) for index in range(self.missions)]
+
+    @property
+    def folder(self) -> Path:
+        """Where rows, ledger and page go."""
+        how = "_ros" if self.over_ros else ""
+        name = f"{Path(self.world).stem}_{self.disturb}_{self.seed}{how}"
+        return self.out or Path("out", "trials", name)
 
 
 def run_trials(options: TrialsOptions) -> int:
     """Run them; 0 if they all ran, whether they succeeded or not."""
     console = Console(highlight=False)
     try:
-        world = load_world(options.world)
-        load_robot(options.robot)
-        world.sample(mission_seed(options.seed, 0))
-    except ConfigError as error:
-        console.print(str(error), style="red", markup=False)
-        return 2
-    trials, status = _Trials(options, world, console), 0
-    try:
-        with signals_interrupt():
-            trials.run()
-    except KeyboardInterrupt:
-        console.print("interrupted")
-        status = INTERRUPTED
-    result = {"summary": summarise(options, trials.rows), "missions": trials.rows}
+        trials = Trials(options, console)
+        status = trials.run()
+    except (ConfigError, TrialError) as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return 2 if isinstance(error, ConfigError) else FAILED
+    result = trials.result()
     if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    report(result, console)
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(to_json(result, indent=1) + "\n", encoding="utf-8")
+    show(result, console)
+    if status == INTERRUPTED:
+        console.print("interrupted; the same command with --resume goes on")
+    if result["missions"]:
+        page = write_page(options.folder, result, trials.rows)
+        console.print(f"tables and plots: {page}", soft_wrap=True)
     return status
 
 
-def mission_seed(seed: int, index: int) -> int:
-    """Seed of the trial of a mission."""
-    return SEED_STRIDE * seed + index
+class Trials:
+    """The missions of every policy on the same seeds; rows: policy -> rows by seed."""
 
+    def __init__(self, options: TrialsOptions, console: Console | None = None):
+        self.options, self._console = options, console or Console(highlight=False)
+        self.world = load_world(options.world)
+        self.robot = load_robot(options.robot)
+        _check(options, self.world)
+        self.missions = [self._mission_options(policy) for policy in options.policies or ("",)]
+        labels = [mission.policy for mission in self.missions]
+        if len({*labels}) < len(labels):
+            raise ConfigError(f"--policy: {labels} have one name; folders need different names")
+        self.rows: dict[str, list[MissionRow]] = {label: [] for label in labels}
+        self._interrupted = False
 
-class _Trials:
-    """Runs the missions; a system that broke is started anew for the next one."""
+    def run(self) -> int:
+        """Exit status."""
+        with signals_interrupt():
+            try:
+                for mission in self.missions:
+                    self._run_policy(mission)
+            except KeyboardInterrupt:
+                self._interrupted = True
+        return INTERRUPTED if self._interrupted else 0
 
-    def __init__(self, options: TrialsOptions, world: World, console: Console):
-        self._options, self._world, self._console = options, world, console
-        self.rows: list[dict[str, Any]] = []
-        self._log: MissionLog | None = None  # of the mission that runs
-        self._progress = Progress(
-            TextColumn("{task.fields[successes]} of"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=20),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}"),
-            console=console,
-        )
-        self._task = self._progress.add_task("", total=options.missions, successes=0)
+    def result(self) -> dict[str, Any]:
+        """What --json writes: the summary and rows of the first policy, then of the others."""
+        options, label = self.options, self.missions[0].policy
+        first = self.rows[label]
+        about = {
+            "world": options.world,
+            "robot": options.robot,
+            "seed": options.seed,
+            "disturb": options.disturb,
+            "over": "ros" if options.over_ros else "process",
+            "policy": label,
+            "command": command_line(options),
+        }
+        interrupted = any(len(rows) < options.missions for rows in self.rows.values())
+        result: dict[str, Any] = {
+            "summary": {**about, **summarise(first), "interrupted": interrupted},
+            "missions": [row.as_dict() for row in first],
+        }
+        others = {name: rows for name, rows in self.rows.items() if name != label}
+        if others:
+            result["others"] = {
+                name: {
+                    "summary": {"policy": name, **summarise(rows)},
+                    "comparison": compare(first, rows),
+                    "missions": [row.as_dict() for row in rows],
+                }
+                for name, rows in others.items()
+            }
+        return result
 
-    def run(self) -> None:
-        logs = Path("out", time.strftime("trials_%Y-%m-%d_%H-%M-%S"), "logs").resolve()
-        self._console.print(f"logs of the nodes: {logs}")
-        with self._progress, Domain() as domain:
-            while self._left():
-                self._progress.update(self._task, description="starting the nodes")
-                with Runner(domain.number, logs) as runner:
-                    self._run_until_broken(runner)
-
-    def _left(self) -> bool:
-        return len(self.rows) < self._options.missions
-
-    def _run_until_broken(self, runner: Runner) -> None:
-        options = self._options
-        system_options = SystemOptions(options.world, options.robot, self._next_seed())
-        with System(runner, system_options, self._show) as system:
-            while self._left():
-                broken = self._run_one(system)
-                if broken is not None:
-                    self._console.print(str(broken), style="red", markup=False, soft_wrap=True)
-                    return
-
-    def _run_one(self, system: System) -> RuntimeError | None:
-        """Run the next mission and add its row; return what broke the system, if anything did."""
-        log = self._log = new_log(self._world, self._options.world, self._next_seed())
-        broken = None
+    def _run_policy(self, mission: MissionOptions) -> None:
+        options, seeds = self.options, self.options.seeds
+        path = options.folder / f"{mission.policy}.jsonl"
+        journal = Journal(path, self._header(mission), options.resume, row_from_dict)
         try:
-            system.run_mission(self._world, log)
-        except RuntimeError as error:  # a node died, or nobody answers
-            broken = error
-            log.delivered, log.sentence = False, str(error)
-            died = isinstance(error, NodeDied)
-            log.cause = f"node {error.name} died" if died else f"stopped: {cause_of(log)}"
-            log.wall_duration = time.monotonic() - log.wall_started
-        self.rows.append(row_of(log))
-        self._console.print(line_of(self.rows[-1]), markup=False, soft_wrap=True)
-        successes = sum(row["delivered"] for row in self.rows)
-        self._progress.update(self._task, completed=len(self.rows), successes=successes)
-        return broken
+            left = [seed for seed in seeds if seed not in journal.rows]
+            done = [row for seed, row in journal.rows.items() if seed in {*seeds}]
+            with self._progress() as progress:
+                task = progress.add_task(
+                    mission.policy,
+                    total=len(seeds),
+                    completed=len(done),
+                    successes=sum(row.success for row in done),
+                )
+                with closing(self._results(mission, left, progress)) as results:
+                    for _, row in results:
+                        journal.add(row)
+                        done.append(row)
+                        self._console.print(line_of(row), markup=False, soft_wrap=True)
+                        successes = sum(row.success for row in done)
+                        progress.update(task, advance=1, successes=successes)
+        finally:
+            journal.close()
+            self.rows[mission.policy] = [journal.rows[s] for s in seeds if s in journal.rows]
 
-    def _next_seed(self) -> int:
-        return mission_seed(self._options.seed, len(self.rows))
+    def _results(self, mission: MissionOptions, seeds: list[int], progress: Progress) -> Results:
+        options = self.options
+        if options.over_ros:
+            from hrl_bringup.trials_ros import run_over_ros
 
-    def _show(self) -> None:
-        log = self._log
-        if log is None:
-            return
-        running = log.running
-        doing = f"{running.skill} {running.target}" if running else "decides"
-        text = f"seed {log.seed}: {doing}, {log.duration:.0f} s, x{log.realtime_factor:.1f}"
-        self._progress.update(self._task, description=text)
+            return run_over_ros(mission, options.robot, seeds, options.folder, progress)
+        make = partial(MissionRunner, mission)
+        if options.ray is not None:
+            from hrl_training.evaluation.cluster import run_on_cluster
 
+            return run_on_cluster(make, seeds, options.ray)
+        return run_parallel(make, seeds, max(1, min(options.workers, len(seeds))))
 
-def row_of(log: MissionLog) -> dict[str, Any]:
-    """What the JSON file says of one mission."""
-    mission = log.as_dict()
-    kept = (
-        "seed order delivered cause sentence mission_outcome mission_detail simulated_duration_s "
-        "wall_duration_s lockstep_misses placement_error_m contacts contacts_with_people"
-    ).split()
-    decided = ("skill", "target", "outcome", "detail", "steps", "confirmed")
-    return {
-        **{name: mission[name] for name in kept},
-        "decisions": [{name: d[name] for name in decided} for d in mission["decisions"]],
-    }
+    def _mission_options(self, policy: str) -> MissionOptions:
+        options = self.options
+        config = master_part(MasterConfig, **(policy_changes(policy) if policy else {}))
+        label = re.sub(r"[^\w.-]", "_", Path(policy).name if policy else config.policy)
+        in_process = not options.over_ros and options.ray is None
+        return MissionOptions(
+            world_name=options.world,
+            world=self.world,
+            robot=self.robot,
+            policy=label,
+            config=config,
+            guardrails=master_part(GuardrailConfig),
+            disturb=options.disturb,
+            ledger=options.folder / "ledger.sqlite" if in_process else None,
+        )
 
+    def _header(self, mission: MissionOptions) -> dict[str, Any]:
+        """What has to be the same for rows to be of the same trials."""
+        world = find_config("worlds", self.options.world).read_bytes()
+        return {
+            "world": hashlib.sha256(world).hexdigest(),
+            "robot": self.options.robot,
+            "disturb": self.options.disturb,
+            "over": "ros" if self.options.over_ros else "process",
+            "master": mission.config.model_dump(mode="json"),
+            "weights": _weights_hash(mission.config),
+        }
 
-def line_of(row: dict[str, Any]) -> str:
-    """One line for the terminal."""
-    order = row["order"]
-    verdict = "delivered" if row["delivered"] else f"FAILED ({row['cause']})"
-    return (
-        f"seed {row['seed']}: {order['item']} {order['from_bin']} -> {order['to_station']}: "
-        f"{verdict}, {row['simulated_duration_s']:.0f} s in {row['wall_duration_s']:.0f} s, "
-        f"{len(row['decisions'])} decisions"
-    )
-
-
-def summarise(options: TrialsOptions, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Counts, the 95 % Wilson interval, times and causes."""
-    successes = sum(row["delivered"] for row in rows)
-    low, high = wilson_interval(successes, len(rows))
-    simulated = [row["simulated_duration_s"] for row in rows if row["delivered"]]
-    wall = [row["wall_duration_s"] for row in rows]
-    errors = [row["placement_error_m"] for row in rows if row["delivered"]]
-    return {
-        "world": options.world,
-        "robot": options.robot,
-        "seed": options.seed,
-        "missions": len(rows),
-        "successes": successes,
-        "success_rate": round(successes / len(rows), 4) if rows else None,
-        "interval": [round(low, 4), round(high, 4)],
-        "failures": dict(Counter(row["cause"] for row in rows if not row["delivered"])),
-        "median_duration_s": _median(simulated),
-        "median_wall_duration_s": _median(wall),
-        "realtime_factor": round(
-            sum(row["simulated_duration_s"] for row in rows) / max(sum(wall), 1e-9), 3
-        ),
-        "median_placement_error_m": _median(errors),
-        "contacts_with_people": sum(row["contacts_with_people"] for row in rows),
-        "lockstep_misses": sum(row["lockstep_misses"] for row in rows),
-        "interrupted": len(rows) < options.missions,
-    }
+    def _progress(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[successes]} succeeded"),
+            Elapsed(),
+            Remaining(),
+            console=self._console,
+        )
 
 
-def report(result: dict[str, Any], console: Console) -> None:
-    """Print the summary."""
-    summary = result["summary"]
-    if not summary["missions"]:
-        console.print("no mission ended")
-        return
-    low, high = summary["interval"]
-    table = Table(box=None, show_header=False)
-    table.add_row(
-        "delivered",
-        f"{summary['successes']} of {summary['missions']} "
-        f"({100 * summary['success_rate']:.0f} %, 95 % interval {100 * low:.0f} to "
-        f"{100 * high:.0f} %)",
-    )
-    if summary["median_duration_s"] is not None:
-        table.add_row("median time to deliver", f"{summary['median_duration_s']:.1f} s (simulated)")
-        error = summary["median_placement_error_m"]
-        table.add_row("median placement error", f"{100 * error:.1f} cm")
-    table.add_row("simulated over wall time", f"{summary['realtime_factor']:.2f}")
-    table.add_row("contacts with people", str(summary["contacts_with_people"]))
-    table.add_row("ticks that a node missed", str(summary["lockstep_misses"]))
-    for cause, count in sorted(summary["failures"].items(), key=lambda pair: -pair[1]):
-        table.add_row("failed by", f"{cause}: {count}")
-    console.print(table)
+def _check(options: TrialsOptions, world: World) -> None:
+    """Raise ConfigError for what can be known to fail before anything is started."""
+    if options.over_ros and options.ray is not None:
+        raise ConfigError("--ros and --ray: a cluster runs missions in process; give one of them")
+    world.sample(options.seeds[0], options.disturb)
 
 
-def _median(values: list[float]) -> float | None:
-    finite = [value for value in values if value is not None and math.isfinite(value)]
-    return round(statistics.median(finite), 4) if finite else None
+def _weights_hash(config: MasterConfig) -> str | None:
+    folder = getattr(config, "policy_folder", "")
+    path = Path(folder) / "weights.npz"
+    if not folder or not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def command_line(options: TrialsOptions) -> str:
+    """The command that measures the same again."""
+    words = ["./hrl", "trials", "--world", options.world]
+    words += ["--missions", str(options.missions), "--seed", str(options.seed)]
+    for policy in options.policies:
+        words += ["--policy", policy]
+    if options.disturb != "file":
+        words += ["--disturb", options.disturb]
+    if options.over_ros:
+        words += ["--ros"]
+    return shlex.join(words)

@@ -24,7 +24,7 @@ from hrl_core.config import ConfigError
 from hrl_skills.card import add_training_seed
 from hrl_skills.library import policy_folder
 from hrl_training.evaluation.card_figures import put_into_card, success_figure
-from hrl_training.evaluation.journal import Journal, to_json
+from hrl_training.evaluation.journal import Journal, row_from_dict, to_json
 from hrl_training.evaluation.page import write_page
 from hrl_training.evaluation.parallel import run_parallel
 from hrl_training.evaluation.plots import draw_plots
@@ -70,7 +70,8 @@ class Evaluation:
 
     def _run_policy(self, policy: Policy) -> None:
         options = self.options
-        journal = Journal(self.out / JOURNALS[policy], self._header(policy), options.resume)
+        path, header = self.out / JOURNALS[policy], self._header(policy)
+        journal = Journal(path, header, options.resume, row_from_dict)
         wanted = set(self.seeds)
         try:
             left = [seed for seed in self.seeds if seed not in journal.rows]

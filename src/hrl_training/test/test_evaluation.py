@@ -10,7 +10,7 @@ import pytest
 
 from hrl_core.config import ConfigError
 from hrl_training import evaluate
-from hrl_training.evaluation.journal import Journal, to_json
+from hrl_training.evaluation.journal import Journal, row_from_dict, to_json
 from hrl_training.evaluation.parallel import TrialError, run_parallel
 from hrl_training.evaluation.summary import compare, hard_half, success_over_ranges, summarise
 from hrl_training.evaluation.trial import Row
@@ -149,23 +149,23 @@ def test_json_has_null_where_there_is_no_number():
 
 def test_a_journal_goes_on_after_a_line_that_was_cut_off(tmp_path):
     path, header = tmp_path / "rows.jsonl", {"skill": "gait"}
-    journal = Journal(path, header, resume=False)
+    journal = Journal(path, header, False, row_from_dict)
     rows = [row(k, touched=("shelf",), measures={"error": 0.1 + k}) for k in range(3)]
     for each in rows[:2]:
         journal.add(each)
     journal.close()
     path.write_text(path.read_text() + '{"seed": 2, "succ')
-    journal = Journal(path, header, resume=True)
+    journal = Journal(path, header, True, row_from_dict)
     assert list(journal.rows.values()) == rows[:2]
     journal.add(rows[2])
     journal.close()
-    assert list(Journal(path, header, resume=True).rows.values()) == rows
+    assert list(Journal(path, header, True, row_from_dict).rows.values()) == rows
 
 
 def test_a_journal_of_other_trials_is_refused(tmp_path):
-    Journal(tmp_path / "rows.jsonl", {"policy": "script"}, resume=False).close()
+    Journal(tmp_path / "rows.jsonl", {"policy": "script"}, False, row_from_dict).close()
     with pytest.raises(ConfigError, match=r"policy = 'script', these have 'learned'; leave out"):
-        Journal(tmp_path / "rows.jsonl", {"policy": "learned"}, resume=True)
+        Journal(tmp_path / "rows.jsonl", {"policy": "learned"}, True, row_from_dict)
 
 
 def test_rows_are_the_same_whatever_the_number_of_processes(fake):
