@@ -25,6 +25,7 @@ SKILLS = {
     "grasp": "hrl_training.imitation:train_grasp",
     "place": "hrl_training.imitation:train_place",
 }
+MASTER = "master"  # decides which skill runs; it has options of its own
 INTERRUPTED = 130  # exit status, as of a shell
 
 
@@ -96,7 +97,14 @@ def install(skill: str, folder: Path) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="./hrl train", description=__doc__)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == [MASTER]:
+        return importlib.import_module("hrl_training.master_training").main(given[1:])
+    parser = argparse.ArgumentParser(
+        prog="./hrl train",
+        description=__doc__,
+        epilog="`./hrl train master --help`: the policy that chooses among the skills.",
+    )
     parser.add_argument("skill", choices=trainable())
     parser.add_argument("--seed", type=int, help="default 0")
     parser.add_argument("--tasks", type=Path, help="task file (default config/tasks/SKILL.yaml)")
@@ -112,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, help="control steps over all environments")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="of the networks")
     parser.add_argument("--install", action="store_true", help="make the result the shipped one")
-    options = vars(parser.parse_args(arguments))
+    options = vars(parser.parse_args(given))
     installing, skill = options.pop("install"), options["skill"]
     try:
         folder = train(**options)

@@ -6,8 +6,8 @@ stand at their mean in the trials.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +17,7 @@ from hrl_core.geometry import compose, invert, wrap_angle
 from hrl_core.site import Site
 from hrl_master.mission import Decision
 from hrl_sim_bridge.floorplan import Rectangle
-from hrl_skills.chances import Chances, load_chances, sigmoid
+from hrl_skills.chances import Chances, load_chances
 from hrl_skills.conditions import FREE, UNSEEN, kind_of_item
 from hrl_skills.walk import DISTANCE_MAX
 from hrl_training.fast.floor import Floor
@@ -26,21 +26,23 @@ from hrl_training.fast.sight import Sight
 WIDEST = 0.8  # m; a way counts as no wider
 
 
-@dataclass(frozen=True)
 class Chancer:
     """The chances of one skill, with unknown conditions at their mean."""
 
-    chances: Chances
+    def __init__(self, chances: Chances) -> None:
+        self._by_name = {c.name: c for c in chances.conditions}
+        self._at_means = chances.bias - sum(c.square for c in chances.conditions)
+        self._margin = 1.0 / (chances.trials + 2)
 
     def __call__(self, conditions: Mapping[str, float]) -> float:
-        logit = self.chances.bias
-        for c in self.chances.conditions:
-            z = 0.0
-            if c.name in conditions:
-                z = (min(max(conditions[c.name], c.low), c.high) - c.mean) / c.sd
-            logit += c.weight * z + c.square * (z * z - 1.0)
-        margin = 1.0 / (self.chances.trials + 2)
-        return float(min(max(sigmoid(logit), margin), 1.0 - margin))
+        logit = self._at_means
+        for name, value in conditions.items():
+            c = self._by_name.get(name)
+            if c is not None:
+                z = (min(max(value, c.low), c.high) - c.mean) / c.sd
+                logit += c.weight * z + c.square * z * z
+        chance = 1.0 / (1.0 + math.exp(-logit))
+        return min(max(chance, self._margin), 1.0 - self._margin)
 
 
 @lru_cache(maxsize=8)
@@ -56,13 +58,16 @@ def chancer(skill: str) -> Chancer | None:
 def conditions_of(
     decision: Decision,
     site: Site,
-    floor: Floor,
+    floor: Floor | None,
     known: Sequence[Rectangle],
     pose: np.ndarray,
     sight: Sight,
     time: float,
 ) -> dict[str, float]:
-    """What the layout says of how hard a decision is from a planar pose (3,) in map."""
+    """What the layout says of how hard a decision is from a planar pose (3,) in map.
+
+    Without a floor nothing is said of the way that a walk would take.
+    """
     if decision.skill == "walk":
         assert decision.pose is not None, "a walk has a pose"
         return _walk(np.asarray(decision.pose, float), floor, known, pose)
@@ -96,10 +101,16 @@ def conditions_of(
 
 
 def _walk(
-    goal: np.ndarray, floor: Floor, known: Sequence[Rectangle], pose: np.ndarray
+    goal: np.ndarray, floor: Floor | None, known: Sequence[Rectangle], pose: np.ndarray
 ) -> dict[str, float]:
     left = compose(invert(pose), goal)
     straight = float(np.hypot(left[0], left[1]))
+    turns = {
+        "turn_to_goal_rad": float(abs(np.arctan2(left[1], left[0]))),
+        "turn_at_goal_rad": float(abs(wrap_angle(left[2]))),
+    }
+    if floor is None:
+        return turns
     way = floor.way(pose[:2], goal[:2], known)
     length, narrowest = DISTANCE_MAX, 0.0
     if way is not None:
@@ -108,8 +119,7 @@ def _walk(
         "way_m": length,
         "detour_m": max(0.0, length - straight),
         "narrowest_m": min(narrowest, WIDEST, FREE),
-        "turn_to_goal_rad": float(abs(np.arctan2(left[1], left[0]))),
-        "turn_at_goal_rad": float(abs(wrap_angle(left[2]))),
+        **turns,
     }
 
 

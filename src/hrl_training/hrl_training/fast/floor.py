@@ -79,7 +79,7 @@ def in_sight(sources: np.ndarray, targets: np.ndarray, edges: np.ndarray) -> np.
         t = (start[..., 0] * along[:, 1] - start[..., 1] * along[:, 0]) / cross
         u = (start[..., 0] * ray[..., 1] - start[..., 1] * ray[..., 0]) / cross
         parted = (t > 0) & (t < 1) & (u >= 0) & (u <= 1)
-    return ~parted.any(axis=1)
+    return np.logical_not(parted.any(axis=1))
 
 
 class Floor:
@@ -101,9 +101,7 @@ class Floor:
         self._others = tuple(others)
         self.edges = np.concatenate([self._known_edges, outline(self._others)])
 
-    def way(
-        self, start: np.ndarray, goal: np.ndarray, around: Sequence[Rectangle]
-    ) -> Way | None:
+    def way(self, start: np.ndarray, goal: np.ndarray, around: Sequence[Rectangle]) -> Way | None:
         """The shortest way between points (2,) m in map, around what the robot knows of."""
         free = self._routes_to(goal, ())
         way = self._follow(free, start, goal)
@@ -168,5 +166,3 @@ def smoothed(points: np.ndarray) -> np.ndarray:
     for _ in range(3):
         result[1:-1] = (result[:-2] + 2 * result[1:-1] + result[2:]) / 4
     return result
-
-

@@ -117,9 +117,10 @@ def fit(rows: Sequence[Path], missions: Sequence[Path]) -> OutcomeModel:
         raise ConfigError(f"no rows of {missing}; needed are rows of {sorted(FEATURES)}")
     durations: dict[tuple[str, str], list[float]] = defaultdict(list)
     for path in missions:
-        for mission in _read(path, sources)["rows"]:
+        for mission in _read(path, sources, "missions")["missions"]:
             for made in mission["decisions"]:
-                durations[made["skill"], made["outcome"]].append(made["duration"])
+                spent = made["ended_s"] - made["began_s"]
+                durations[made["skill"], made["outcome"]].append(spent)
     endings: dict[str, dict[str, Ending]] = defaultdict(dict)
     for (skill, code), values in sorted(durations.items()):
         endings[skill][code] = _ending(values)
@@ -163,13 +164,13 @@ def _ending(values: list[float]) -> Ending:
     return Ending(count=len(values), durations=tuple(round(float(q), 2) for q in quantiles))
 
 
-def _read(path: Path, sources: list[Source]) -> dict[str, Any]:
+def _read(path: Path, sources: list[Source], part: str = "rows") -> dict[str, Any]:
     try:
         content = path.read_bytes()
         read = json.loads(content)
-        read["rows"]
+        read[part]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: no rows of trials: {error}") from error
+        raise ConfigError(f"{path}: no {part} of trials: {error}") from error
     sources.append(Source(name=path.name, sha256=hashlib.sha256(content).hexdigest()))
     return read
 

@@ -16,9 +16,10 @@ from hrl_core.site import Site
 from hrl_master.scene import Seen
 from hrl_training.fast.floor import Floor, in_sight
 
-MARKER_PIXELS = 5.0  # black side of a marker in the picture from which on it is found
+MARKER_PIXELS = 7.0  # width of a marker's black square in the picture from which on it is found
 ASLANT = np.deg2rad(65)  # between a marker's normal and the line of sight
-EDGE = 0.9  # share of half the field of view that counts
+# Bearings in the camera's frame between which markers were found: to the right the arm hides them.
+RIGHT, LEFT = np.deg2rad(-18), np.deg2rad(37)
 FORGET = 120.0  # s without a sight, as perception does
 HALF_LIFE = 10.0  # s, of the confidence of what is unseen
 EMPTY_RANGE = 1.5  # m, from which on an empty place is noticed
@@ -56,7 +57,6 @@ class Sight:
         camera = robot.cameras["camera"]
         self._mount = np.array([*camera.mount.position[:2], camera.mount.rpy[2]])
         self._focal = 0.5 * camera.height / np.tan(0.5 * camera.fovy)
-        self._half_angle = EDGE * np.arctan(0.5 * camera.width / self._focal)
         self.tracks: dict[str, Track] = {}
         names = [*site.bins, *(station.name for station in site.stations)]
         frames = [site.face(name) for name in names]
@@ -113,12 +113,11 @@ class Sight:
         eyes = poses[:, :2] + np.stack([c * x - s * y, s * x + c * y], axis=-1)
         away = things.ends[None] - eyes[:, None]  # (k, n, 2)
         distance = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-6)
-        bearing = np.arctan2(away[..., 1], away[..., 0]) - poses[:, 2:] - yaw
-        seen = np.abs(wrap_angle(bearing)) < self._half_angle
-        seen &= self._focal * things.sizes / distance > MARKER_PIXELS
+        bearing = wrap_angle(np.arctan2(away[..., 1], away[..., 0]) - poses[:, 2:] - yaw)
         facing = -(away * things.normals).sum(axis=-1) / distance
-        flat = (things.normals == 0).all(axis=1)
-        seen &= (facing > np.cos(ASLANT)) | flat
+        facing[:, (things.normals == 0).all(axis=1)] = 1.0
+        seen = (bearing > RIGHT) & (bearing < LEFT) & (facing > np.cos(ASLANT))
+        seen &= self._focal * things.sizes * facing / distance > MARKER_PIXELS
         rows, columns = np.nonzero(seen)
         if len(rows):
             seen[rows, columns] = in_sight(eyes[rows], things.ends[columns], floor.edges)
@@ -133,7 +132,9 @@ class Sight:
         rng: np.random.Generator,
     ) -> None:
         """Take in what the camera sees from poses (k, 3) at stamps (k,) s."""
-        standing = {n: p for group in things for n, p in zip(group.names, group.places, strict=True)}
+        standing = {
+            n: p for group in things for n, p in zip(group.names, group.places, strict=True)
+        }
         for group in things:
             seen = self.visible(group, poses, floor)
             for index in np.flatnonzero(seen.any(axis=0)):

@@ -146,7 +146,7 @@ class FastWorld:
         if self._outage(FaultKind.LIDAR_OUTAGE, "", self.time, self.time + 1e-3) is not None:
             return 0.0
         told = chancer(decision.skill)
-        return None if told is None else told(self._conditions(decision))
+        return None if told is None else told(self._conditions(decision, planned=False))
 
     def run(self, decision: Decision) -> tuple[Outcome, float]:
         """Carry out a decision; the outcome and how long it took [s]."""
@@ -222,7 +222,9 @@ class FastWorld:
     def _approach(self, decision: Decision) -> Outcome:
         goal = self.site.pose_in_front(decision.target, self.site.standoff)
         conditions = self._conditions(decision)
-        way = Way(np.stack([self._robot.pose[:2], 0.5 * (self._robot.pose + goal)[:2], goal[:2]]), 1)
+        way = Way(
+            np.stack([self._robot.pose[:2], 0.5 * (self._robot.pose + goal)[:2], goal[:2]]), 1
+        )
         seconds = self._model.draw_success("approach", conditions, self._rng)
         solids = [*self._obstacles, *standing(self._happenings.blockages, self.time)]
         closed = self._floor.meets(way, solids) is not None
@@ -293,7 +295,9 @@ class FastWorld:
         yaw = self._robot.pose[2]
         distance = decision.parameters["distance_m"]
         pose = self._robot.pose - [distance * np.cos(yaw), distance * np.sin(yaw), 0.0]
-        way = Way(np.stack([self._robot.pose[:2], 0.5 * (self._robot.pose + pose)[:2], pose[:2]]), 1)
+        way = Way(
+            np.stack([self._robot.pose[:2], 0.5 * (self._robot.pose + pose)[:2], pose[:2]]), 1
+        )
         seconds = 1.5 + distance / 0.3  # s; backwards it walks at no more than 0.3 m/s
         return self._travel(way, seconds, pose, Code.SUCCEEDED, f"{distance:.2f} m further away")
 
@@ -304,22 +308,25 @@ class FastWorld:
 
         Walk plans around what it sees; what is out of its sight it meets on the way.
         """
-        start, blockages = self._robot.pose[:2], None
+        start = self._robot.pose[:2]
         known: list[Rectangle] = [*self._obstacles]
         first = self._floor.way(start, goal[:2], known) or self._floor.way(start, goal[:2], ())
         if first is None:
             return Way(np.stack([start, start + 1e-3, start]), 0.0), 0.0, True
         gone, waited, way = np.zeros((0, 2)), 0.0, first
         for _ in range(4):
-            times = self.time + waited + seconds * (_lengths(gone) + way.lengths) / max(
-                _lengths(gone) + way.length, 0.5
+            times = (
+                self.time
+                + waited
+                + seconds * (_lengths(gone) + way.lengths) / max(_lengths(gone) + way.length, 0.5)
             )
             self._happenings.pass_along(way, times)
             blockages = self._happenings.blockages
+            names = {each.name for each in known}
             met = [
                 (s, b)
                 for b in blockages
-                if b.rectangle not in known
+                if b.rectangle.name not in names
                 and (s := self._floor.meets(way, [b.rectangle])) is not None
                 and b.stands(float(np.interp(s, way.lengths, times)))
             ]
@@ -372,8 +379,10 @@ class FastWorld:
         share = np.linspace(0.0, 1.0, count)
         lengths = way.lengths
         x, y = (np.interp(share * lengths[-1], lengths, way.points[:, k]) for k in range(2))
-        yaw = np.arctan2(np.gradient(y), np.gradient(x)) if way.length > 0.2 else np.full(
-            count, self._robot.pose[2]
+        yaw = (
+            np.arctan2(np.gradient(y), np.gradient(x))
+            if way.length > 0.2
+            else np.full(count, self._robot.pose[2])
         )
         poses = np.concatenate([np.stack([x, y, yaw], axis=-1), pose[None]])
         stamps = np.append(began + share * moving, began + seconds)
@@ -479,10 +488,17 @@ class FastWorld:
         told, of = chancer(skill), self._model.skills[skill]
         return of.successes / of.trials if told is None else told(conditions)
 
-    def _conditions(self, decision: Decision) -> dict[str, float]:
+    def _conditions(self, decision: Decision, planned: bool = True) -> dict[str, float]:
+        """What the layout tells; `planned`: with the way of a walk, which takes its time."""
         known = [*self._obstacles, *standing(self._happenings.blockages, self.time)]
         return conditions_of(
-            decision, self.site, self._floor, known, self._robot.pose, self._sight, self.time
+            decision,
+            self.site,
+            self._floor if planned else None,
+            known,
+            self._robot.pose,
+            self._sight,
+            self.time,
         )
 
 

@@ -1,0 +1,239 @@
+"""Many missions in the fast world, over processes, with what a trainer needs of each."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hrl_core.config import ConfigError
+from hrl_master.candidates import Candidate
+from hrl_master.choice import Choice
+from hrl_master.features import encode
+from hrl_master.learned import Network
+from hrl_master.policy import Policy
+from hrl_master.situation import Situation
+from hrl_sim_bridge.layouts import generate
+from hrl_sim_bridge.trial import Trial
+from hrl_sim_bridge.world import Disturb, World, load_world
+from hrl_training.fast.missions import FastSite, run_mission
+from hrl_training.fast.outcomes import OutcomeModel, load_outcomes
+from hrl_training.master_ppo import Step
+from hrl_training.mission_rows import MissionRow
+
+TRIALS_KEPT = 4000  # over all sites; drawing one takes longer than running its mission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reward:
+    """What a mission is worth."""
+
+    delivered: float = 1.0
+    rightly_handed_over: float = 0.3
+    needlessly_handed_over: float = -0.3
+    wrong_item: float = -1.0
+    failed: float = -0.3  # neither delivered nor handed over
+    second: float = -0.004
+
+    def of_end(self, row: MissionRow) -> float:
+        """Without the time that it took."""
+        value = self.wrong_item if row.wrong_item_delivered else 0.0
+        if row.delivered:
+            return value + self.delivered
+        if not row.handed_over:
+            return value + self.failed
+        return value + (self.needlessly_handed_over if row.solvable else self.rightly_handed_over)
+
+    def returned(self, row: MissionRow) -> float:
+        """Of a whole mission, undiscounted."""
+        return self.of_end(row) + self.second * row.resolved_after_s
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where missions take place: a world file, or a layout family and the seed of a layout."""
+
+    world: str
+    layout: int | None = None
+
+    def load(self) -> World:
+        if self.layout is None:
+            return load_world(self.world)
+        return generate(self.world, self.layout)
+
+    @property
+    def name(self) -> str:
+        return Path(self.world).stem if self.layout is None else f"{self.world}/{self.layout}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One mission: where, which trial, and the seed of what happens by chance."""
+
+    place: int  # index of the place
+    seed: int
+    disturb: Disturb
+    luck: int
+
+
+class Watched:
+    """A network as a policy that notes what it decides; `greedy`: without exploration."""
+
+    def __init__(self, network: Network, rng: np.random.Generator, greedy: bool) -> None:
+        self._network, self._rng, self._greedy = network, rng, greedy
+        self.steps: list[tuple[Step, float]] = []  # with the stamp of the decision
+
+    def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
+        encoded = encode(situation, candidates)
+        p = self._network.probabilities(encoded)
+        index = int(np.argmax(p)) if self._greedy else int(self._rng.choice(len(p), p=p / p.sum()))
+        step = Step(
+            encoded.context,
+            encoded.actions,
+            encoded.mask,
+            index,
+            float(np.log(p[index])),
+            self._network.value(encoded),
+            0.0,
+            0.0,
+        )
+        self.steps.append((step, situation.scene.stamp))
+        return Choice(index, p, "")
+
+
+class Shown:
+    """Another policy, watched in the same way, to be imitated."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.steps: list[tuple[Step, float]] = []
+
+    def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
+        choice = self._policy.decide(situation, candidates)
+        encoded = encode(situation, candidates)
+        step = Step(
+            encoded.context, encoded.actions, encoded.mask, choice.index, 0.0, 0.0, 0.0, 0.0
+        )
+        self.steps.append((step, situation.scene.stamp))
+        return choice
+
+
+class Worker:
+    """Runs missions at a list of places; one lives in each process."""
+
+    def __init__(self, places: Sequence[Place], model: OutcomeModel, reward: Reward) -> None:
+        self._places, self._model, self._reward = places, model, reward
+        self._sites: dict[int, FastSite] = {}
+        self._trials: dict[tuple[int, int, str], Trial] = {}
+
+    def run(
+        self, jobs: Sequence[Job], weights: Mapping[str, np.ndarray] | str, greedy: bool
+    ) -> list[tuple[list[Step], MissionRow, float]]:
+        """Steps, row and return of each mission; `weights`: of a network, or a policy's name."""
+        network = None if isinstance(weights, str) else Network(weights)
+        found = []
+        for job in jobs:
+            site, rng = self._site(job.place), np.random.default_rng(job.luck)
+            trial = self._trial(job)
+            if network is None:
+                assert isinstance(weights, str)
+                policy = Shown(site.policy(weights))
+            else:
+                policy = Watched(network, rng, greedy)
+            row = run_mission(site, trial, policy, self._model, np.random.default_rng(job.luck))
+            found.append((self._rewarded(policy, row), row, self._reward.returned(row)))
+        return found
+
+    def _rewarded(self, policy: Watched | Shown, row: MissionRow) -> list[Step]:
+        """What was decided, with what each decision brought and how long it took."""
+        began = policy.steps[0][1] if policy.steps else 0.0
+        stamps = [stamp for _, stamp in policy.steps] + [began + row.resolved_after_s]
+        steps = []
+        for k, (step, stamp) in enumerate(policy.steps):
+            seconds = max(stamps[k + 1] - stamp, 0.0)
+            last = self._reward.of_end(row) if k == len(policy.steps) - 1 else 0.0
+            reward = self._reward.second * seconds + last
+            steps.append(step._replace(reward=reward, seconds=seconds))
+        return steps
+
+    def _site(self, index: int) -> FastSite:
+        if index not in self._sites:
+            place = self._places[index]
+            self._sites[index] = FastSite(place.load(), place.name)
+        return self._sites[index]
+
+    def _trial(self, job: Job) -> Trial:
+        key = job.place, job.seed, job.disturb
+        if key not in self._trials:
+            if len(self._trials) >= TRIALS_KEPT:
+                self._trials.clear()
+            self._trials[key] = self._site(job.place).world.sample(job.seed, job.disturb)
+        return self._trials[key]
+
+
+_worker: Worker | None = None
+
+
+def _start(places: Sequence[Place], model: OutcomeModel, reward: Reward) -> None:
+    global _worker
+    _worker = Worker(places, model, reward)
+
+
+def _run(jobs: Sequence[Job], weights: Mapping[str, np.ndarray] | str, greedy: bool) -> list:
+    assert _worker is not None, "_start has made it"
+    return _worker.run(jobs, weights, greedy)
+
+
+class Rollouts:
+    """Missions over `workers` processes; one: in this process."""
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        workers: int = 1,
+        reward: Reward | None = None,
+        model: OutcomeModel | None = None,
+    ) -> None:
+        if not places:
+            raise ConfigError("no place to run missions at")
+        self.places = list(places)
+        self._own = Worker(self.places, model or load_outcomes(), reward or Reward())
+        # A pool each, so that a place is always with the same process, which keeps its trials.
+        self._pools = [
+            ProcessPoolExecutor(
+                1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start,
+                initargs=(self.places, model or load_outcomes(), reward or Reward()),
+            )
+            for _ in range(workers if workers > 1 else 0)
+        ]
+
+    def collect(
+        self, jobs: Sequence[Job], weights: Mapping[str, np.ndarray] | str, greedy: bool = False
+    ) -> list[tuple[list[Step], MissionRow, float]]:
+        """Steps, row and return of each mission, in the order of the jobs."""
+        if not self._pools:
+            return self._own.run(jobs, weights, greedy)
+        # One place only: by the seed of the trial.
+        alone = len(self.places) == 1
+        parts: list[list[int]] = [[] for _ in self._pools]
+        for k, job in enumerate(jobs):
+            parts[(job.seed if alone else job.place) % len(parts)].append(k)
+        futures = [
+            pool.submit(_run, [jobs[k] for k in part], weights, greedy)
+            for pool, part in zip(self._pools, parts, strict=True)
+        ]
+        found: list = [None] * len(jobs)
+        for part, future in zip(parts, futures, strict=True):
+            for k, result in zip(part, future.result(), strict=True):
+                found[k] = result
+        return found
+
+    def close(self) -> None:
+        for pool in self._pools:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,239 @@
+"""Proximal policy optimisation over sets of candidates, for decisions that take their time.
+
+The network scores each allowed candidate of a situation (see hrl_master.learned for its form). A
+decision that lasts tau seconds discounts what follows by discount ** tau (Sutton, Precup and Singh
+1999, options as a semi-Markov decision process); masks as in Huang and Ontanon 2022
+(arXiv:2006.14171); the rest as in Schulman et al. 2017 (arXiv:1707.06347).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+HIDDEN = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterPPOConfig:
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-4
+    epochs: int = 4
+    minibatch: int = 512  # decisions
+    clip: float = 0.2
+    discount: float = 0.9995  # per second
+    gae_lambda: float = 0.97
+    entropy_weight: float = 0.01
+    final_entropy_weight: float = 0.001
+    value_weight: float = 0.5
+    gradient_norm: float = 0.5
+    target_kl: float = 0.03  # an update ends where the policy has moved so far
+
+
+class Step(NamedTuple):
+    """One decision of a rollout."""
+
+    context: np.ndarray  # (C,)
+    actions: np.ndarray  # (n, F)
+    mask: np.ndarray  # (n,) bool
+    chosen: int
+    log_probability: float
+    value: float
+    reward: float
+    seconds: float  # until the next decision
+
+
+class CandidateNet(nn.Module):
+    """Scores candidates and values situations, whatever their number."""
+
+    def __init__(self, context: int, action: int) -> None:
+        super().__init__()
+        self.context = nn.ModuleList([nn.Linear(context, HIDDEN), nn.Linear(HIDDEN, HIDDEN)])
+        self.action = nn.ModuleList([nn.Linear(action, HIDDEN), nn.Linear(HIDDEN, HIDDEN)])
+        self.score = nn.ModuleList([nn.Linear(4 * HIDDEN, HIDDEN), nn.Linear(HIDDEN, 1)])
+        self.value = nn.ModuleList([nn.Linear(3 * HIDDEN, HIDDEN), nn.Linear(HIDDEN, 1)])
+        with torch.no_grad():
+            for last, scale in ((self.score[-1], 0.1), (self.value[-1], 0.1)):
+                assert isinstance(last, nn.Linear)
+                last.weight.mul_(scale)
+                last.bias.zero_()
+
+    def forward(
+        self, context: torch.Tensor, actions: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Contexts (b, C), candidates (b, n, F), masks (b, n) -> logits (b, n), values (b,)."""
+        c = _tanh(self.context, context)
+        a = _tanh(self.action, actions)
+        open_ = mask.unsqueeze(-1)
+        mean = (a * open_).sum(1) / open_.sum(1).clamp(min=1)
+        most = a.masked_fill(~open_, -1.0).amax(1)  # tanh is above -1
+        pooled = torch.cat([c, mean, most], dim=1)
+        n = actions.shape[1]
+        each = torch.cat(
+            [
+                c.unsqueeze(1).expand(-1, n, -1),
+                a,
+                mean.unsqueeze(1).expand(-1, n, -1),
+                most.unsqueeze(1).expand(-1, n, -1),
+            ],
+            dim=2,
+        )
+        logits = _head(self.score, each).squeeze(-1).masked_fill(~mask, -1e9)
+        return logits, _head(self.value, pooled).squeeze(-1)
+
+    def exported(self) -> dict[str, np.ndarray]:
+        """As hrl_master.learned reads them: y = x @ W + b."""
+        found = {}
+        for part in ("context", "action", "score", "value"):
+            for k, layer in enumerate(getattr(self, part)):
+                found[f"{part}_w{k}"] = layer.weight.detach().numpy().T.copy()
+                found[f"{part}_b{k}"] = layer.bias.detach().numpy().copy()
+        return found
+
+    @torch.no_grad()
+    def adopt(self, weights: dict[str, np.ndarray]) -> None:
+        """Begin with exported weights; raises ValueError where shapes differ."""
+        own = self.exported()
+        for name, array in own.items():
+            found = weights[name].shape if name in weights else None
+            if found != array.shape:
+                raise ValueError(f"{name} has shape {found}; allowed is {array.shape}")
+        for part in ("context", "action", "score", "value"):
+            for k, layer in enumerate(getattr(self, part)):
+                layer.weight.copy_(torch.from_numpy(weights[f"{part}_w{k}"].T.copy()))
+                layer.bias.copy_(torch.from_numpy(weights[f"{part}_b{k}"]))
+
+
+class Batch(NamedTuple):
+    """Decisions of many missions, candidates padded."""
+
+    context: torch.Tensor
+    actions: torch.Tensor
+    mask: torch.Tensor
+    chosen: torch.Tensor
+    log_probability: torch.Tensor
+    advantage: torch.Tensor
+    returns: torch.Tensor
+
+
+def advantages(steps: Sequence[Step], discount: float, gae_lambda: float) -> np.ndarray:
+    """Generalised advantages (k,) of the decisions of one mission, which ends for good."""
+    found = np.zeros(len(steps))
+    running, following = 0.0, 0.0
+    for k in reversed(range(len(steps))):
+        step = steps[k]
+        fade = discount**step.seconds
+        # TD error: r + gamma^tau V(s') - V(s)
+        error = step.reward + fade * following - step.value
+        running = error + fade * gae_lambda * running
+        found[k], following = running, step.value
+    return found
+
+
+def batch_of(missions: Sequence[Sequence[Step]], config: MasterPPOConfig) -> Batch:
+    """Pad and stack the decisions of missions."""
+    steps = [step for mission in missions for step in mission]
+    gains = np.concatenate(
+        [advantages(mission, config.discount, config.gae_lambda) for mission in missions]
+    )
+    values = np.array([step.value for step in steps])
+    widest = max(len(step.mask) for step in steps)
+    features = steps[0].actions.shape[1]
+    actions = np.zeros((len(steps), widest, features), np.float32)
+    mask = np.zeros((len(steps), widest), bool)
+    for k, step in enumerate(steps):
+        actions[k, : len(step.mask)] = step.actions
+        mask[k, : len(step.mask)] = step.mask
+    returns = gains + values
+    return Batch(
+        torch.from_numpy(np.stack([step.context for step in steps])),
+        torch.from_numpy(actions),
+        torch.from_numpy(mask),
+        torch.tensor([step.chosen for step in steps]),
+        torch.tensor([step.log_probability for step in steps], dtype=torch.float32),
+        torch.tensor((gains - gains.mean()) / (gains.std() + 1e-8), dtype=torch.float32),
+        torch.tensor(returns, dtype=torch.float32),
+    )
+
+
+class MasterPPO:
+    """The network and its optimiser."""
+
+    def __init__(self, context: int, action: int, config: MasterPPOConfig, seed: int) -> None:
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        self.config = config
+        self.net = CandidateNet(context, action)
+        self.optimiser = torch.optim.Adam(self.net.parameters(), config.learning_rate)
+
+    def update(self, batch: Batch, progress: float) -> dict[str, float]:
+        """Improve on the missions of the present policy; `progress` 0 to 1 of the training."""
+        c = self.config
+        rate = c.learning_rate + progress * (c.final_learning_rate - c.learning_rate)
+        entropy_weight = c.entropy_weight + progress * (c.final_entropy_weight - c.entropy_weight)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        divergences, entropies = [], []
+        for _ in range(c.epochs):
+            for rows in torch.randperm(len(batch.chosen)).split(c.minibatch):
+                logits, value = self.net(batch.context[rows], batch.actions[rows], batch.mask[rows])
+                spread = torch.distributions.Categorical(logits=logits)
+                change = spread.log_prob(batch.chosen[rows]) - batch.log_probability[rows]
+                ratio = change.exp()
+                gain = batch.advantage[rows]
+                surrogate = torch.minimum(ratio * gain, ratio.clamp(1 - c.clip, 1 + c.clip) * gain)
+                entropy = spread.entropy().mean()
+                value_loss = (value - batch.returns[rows]).square().mean()
+                loss = c.value_weight * value_loss - surrogate.mean() - entropy_weight * entropy
+                self._descend(loss)
+                divergences.append(float((ratio - 1 - change).detach().mean()))
+                entropies.append(float(entropy.detach()))
+            if divergences[-1] > c.target_kl:
+                break
+        return {"kl": float(np.mean(divergences)), "entropy": float(np.mean(entropies))}
+
+    def imitate(self, batch: Batch, epochs: int) -> float:
+        """Learn to choose what was chosen, and what it brought; returns the last loss."""
+        loss = torch.tensor(0.0)
+        for _ in range(epochs):
+            for rows in torch.randperm(len(batch.chosen)).split(self.config.minibatch):
+                logits, value = self.net(batch.context[rows], batch.actions[rows], batch.mask[rows])
+                loss = nn.functional.cross_entropy(logits, batch.chosen[rows])
+                value_loss = (value - batch.returns[rows]).square().mean()
+                self._descend(loss + self.config.value_weight * value_loss)
+        return float(loss.detach())
+
+    def value_only(self, batch: Batch, epochs: int) -> None:
+        """Fit the values of a new kind of mission before the policy moves."""
+        heads = list(self.net.value.parameters())
+        optimiser = torch.optim.Adam(heads, self.config.learning_rate)
+        for _ in range(epochs):
+            for rows in torch.randperm(len(batch.chosen)).split(self.config.minibatch):
+                value = self.net(batch.context[rows], batch.actions[rows], batch.mask[rows])[1]
+                loss = (value - batch.returns[rows]).square().mean()
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+
+    def _descend(self, loss: torch.Tensor) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_norm)
+        self.optimiser.step()
+
+
+def _tanh(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
+    for layer in layers:
+        x = torch.tanh(layer(x))
+    return x
+
+
+def _head(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
+    for layer in list(layers)[:-1]:
+        x = torch.tanh(layer(x))
+    return layers[-1](x)
