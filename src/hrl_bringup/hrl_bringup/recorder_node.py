@@ -36,6 +36,7 @@ SMALL_TOPICS = (
     topics.E_STOP,
     topics.DIAGNOSTICS,
     topics.DECISIONS,
+    topics.SCENE,
     topics.REJECTIONS,
     topics.PLANT_TRUTH,
     topics.OVERVIEW,

@@ -7,9 +7,9 @@ import py_trees
 from py_trees.common import Status
 
 from hrl_core.outcomes import Code
-from hrl_master.beliefs import FRESH, Try
+from hrl_master.beliefs import Try
 from hrl_master.boards import FLOOR
-from hrl_master.candidates import FINISH, HAND_OVER, LONGEST, WAIT, Candidate, Options
+from hrl_master.candidates import FINISH, HAND_OVER, LONGEST, SCAN_LIMIT, WAIT, Candidate, Options
 from hrl_master.choice import Choice, certain, find
 from hrl_master.mission import MasterConfig
 from hrl_master.situation import Situation
@@ -178,7 +178,7 @@ class BehaviourTree:
         scene = self._situation.scene
         if scene.map_from_base is None:
             return "not localised"
-        if scene.scan_age > FRESH:
+        if scene.scan_age > SCAN_LIMIT:
             return f"no scan for {min(scene.scan_age, 999):.1f} s"
         walks = [c for c in self._candidates if c.kind == "walk"]
         if walks and not any(c.allowed for c in walks) and "known to" in walks[0].why_not:

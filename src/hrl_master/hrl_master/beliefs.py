@@ -254,6 +254,8 @@ class Beliefs:
             stamp, old = now - seen.age, known.get(name)
             if old is not None and stamp <= old.stamp + 1e-6:
                 continue
+            if old is None and self.lost is not None and stamp < self.lost.stamp - FRESH:
+                continue  # what was last seen in the gripper is not there any more
             x, y, z = (float(v) for v in seen.map_from_object[:3, 3])
             face = graph.boards.face_at(np.array([x, y, z]))
             known[name] = Sighting((x, y, z), face, stamp, seen.confidence)

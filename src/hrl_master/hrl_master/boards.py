@@ -6,7 +6,7 @@ from hrl_core.site import MARKER_DROP, Site
 
 FLOOR = "floor"  # face of an item that lies on the floor
 FLOOR_HEIGHT = 0.18  # m; boards are at least 0.2 m high
-LOOK_RANGE = 1.3  # m from a face; the markers of items are read from here
+LOOK_RANGE = 1.75  # m from a face; from the staging pose the markers of items are read
 LOOK_ANGLE = np.deg2rad(50.0)  # off the face's normal
 LOOK_VIEW = np.deg2rad(35.0)  # of the face off the robot's x axis
 

@@ -26,6 +26,7 @@ WAYPOINTS = 5  # at most
 WAITING = 3.0  # s
 TURN = 2 * np.pi / 3  # rad, of a look around
 TURNING_ROOM = 0.75  # m to the shelves and walls of the map; the robot is 1.3 m long
+SCAN_LIMIT = 0.4  # s; skills refuse to start on an older scan than 0.5 s
 THERE, FACING = 0.3, 0.3  # m, rad; so near to a pose it is not walked to
 AT_FACE, IN_FRONT = 0.3, 0.6  # m from the standoff, rad; so it stands close in front of a face
 STEP = 0.7  # m; a waypoint nearer than this is where the robot stands
@@ -303,8 +304,12 @@ class Options:
 
     def _checked(self, candidate: Candidate, situation: Situation) -> Candidate:
         """Masked where a guardrail would stop it."""
-        if not candidate.allowed:
+        if not candidate.allowed or candidate.kind == WAIT:
             return candidate
+        if situation.scene.scan_age > SCAN_LIMIT:
+            age = situation.scene.scan_age
+            why_not = f"the newest scan is {age:.1f} s old, limit {SCAN_LIMIT} s"
+            return replace(candidate, why_not=why_not if np.isfinite(age) else "no scan came yet")
         check = self._guardrails.before(candidate.decision(""), situation.scene, situation.order)
         if check.ok:
             return candidate

@@ -54,11 +54,11 @@ class Guardrails:
 
     def __init__(self, site: Site, config: GuardrailConfig):
         self._site = site
-        self._config = config
+        self.config = config
 
     def before(self, decision: Decision, scene: Scene, order: Order) -> Check:
         """Whether a decision may run now."""
-        c = self._config
+        c = self.config
         if decision.skill == "wait":
             return Check(True, "nothing moves")
         if scene.map_from_base is None:
@@ -90,10 +90,10 @@ class Guardrails:
 
     def _within_reach(self, scene: Scene, target: str) -> Check:
         offset = scene.offset_from(self._site, target, self._site.standoff)
-        if offset is None or distance(offset) > self._config.reach:
+        if offset is None or distance(offset) > self.config.reach:
             far = "unknown" if offset is None else f"{distance(offset):.2f} m"
             return Check(
-                False, f"distance to the standoff of {target} {far}, limit {self._config.reach} m"
+                False, f"distance to the standoff of {target} {far}, limit {self.config.reach} m"
             )
         return Check(True, f"{distance(offset):.2f} m from the standoff of {target}")
 
@@ -101,7 +101,7 @@ class Guardrails:
         return Check(True, f"waited {after.stamp - before.stamp:.1f} s")
 
     def _after_walk(self, decision, before, after, state) -> Check:
-        limit = self._config.walk_tolerance
+        limit = self.config.walk_tolerance
         if after.map_from_base is None:
             return Check(False, "not localised after the walk")
         error = float(np.hypot(*(after.map_from_base[:2] - decision.pose[:2])))
@@ -118,7 +118,7 @@ class Guardrails:
         )
 
     def _after_approach(self, decision, before, after, state) -> Check:
-        c = self._config
+        c = self.config
         offset = after.offset_from(self._site, decision.target, self._site.standoff)
         if offset is None:
             return Check(False, "not localised after the approach")
@@ -145,7 +145,7 @@ class Guardrails:
         target = self._site.target_point(decision.target)[:2]
         error = float(np.hypot(*(seen.map_from_object[:2, 3] - target)))
         # The map is known to centimetres only, so this limit is wider than the skill's own.
-        limit = self._config.place_tolerance + 2 * min(after.position_std, 0.1)
+        limit = self.config.place_tolerance + 2 * min(after.position_std, 0.1)
         return Check(
             error <= limit,
             f"{state.order.item} seen {error:.3f} m from its target, limit {limit:.3f} m",

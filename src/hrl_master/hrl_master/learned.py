@@ -12,13 +12,14 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from hrl_core.config import Config, ConfigError
+from hrl_core.config import Config, ConfigError, load_yaml
 from hrl_master.candidates import Candidate
 from hrl_master.choice import Choice
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
@@ -113,6 +114,41 @@ class LearnedPolicy:
             )
         return Choice(best, probabilities, chosen)
 
+    def influences(
+        self, situation: Situation, candidates: Sequence[Candidate]
+    ) -> list[tuple[str, float, float]]:
+        """Numbers that made the difference: name, value, share of the lead that they make.
+
+        The lead is that of the best logit over the second. A number of the context is set to zero,
+        one of the best candidate to that of the second, and the lead is taken again.
+        """
+        encoded = encode(situation, candidates)
+        logits = self.network.logits(encoded)
+        best, *others = [int(k) for k in np.argsort(-logits) if encoded.mask[k]]
+        if not others:
+            return []
+        second = others[0]
+        lead = logits[best] - logits[second]
+        found = []
+        for k, name in enumerate(CONTEXT_NAMES):
+            changed = encoded.context.copy()
+            changed[k] = 0.0
+            found.append((name, encoded.context[k], replace(encoded, context=changed)))
+        for k, name in enumerate(ACTION_NAMES):
+            changed = encoded.actions.copy()
+            changed[best, k] = changed[second, k]
+            value = encoded.actions[best, k]
+            found.append(
+                (f"{name} of {candidates[best].label}", value, replace(encoded, actions=changed))
+            )
+        shares = []
+        for name, value, other in found:
+            after = self.network.logits(other)
+            share = float(1 - (after[best] - after[second]) / max(lead, 1e-6))
+            if abs(share) > 0.01:
+                shares.append((name, float(value), share))
+        return sorted(shares, key=lambda row: -abs(row[2]))
+
 
 def load_policy(folder: Path) -> tuple[PolicyCard, dict[str, np.ndarray]]:
     """Card and weights of a folder, checked against each other and against the features.
@@ -125,10 +161,7 @@ def load_policy(folder: Path) -> tuple[PolicyCard, dict[str, np.ndarray]]:
                 f"{folder}: no {name}; a policy's folder holds {CARD} and {WEIGHTS}, "
                 "as `./hrl train master` writes them"
             )
-    try:
-        card = PolicyCard(**yaml.safe_load((folder / CARD).read_text(encoding="utf-8")))
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{folder / CARD}: {error}") from error
+    card = load_yaml(folder / CARD, PolicyCard)
     data = (folder / WEIGHTS).read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != card.sha256:

@@ -28,7 +28,9 @@ from hrl_master.guardrails import GuardrailConfig, Guardrails
 from hrl_master.ledger import Ledger, LedgerError
 from hrl_master.mission import Decision, MasterConfig, Mission, Order
 from hrl_master.recovery import Restored, restore
+from hrl_master.replay import setting_of
 from hrl_master.scene import GripperConfig, Scene, build_scene
+from hrl_master.scene_convert import situation_msg
 from hrl_master.skill_client import SkillClient, failure
 from hrl_master.skill_finder import SkillFinder
 from hrl_msgs.msg import MasterDecision, Rejection, SkillResult, TickDone
@@ -102,13 +104,13 @@ class MasterNode(HrlNode):
         self._site, self._robot = load_site(p.site), load_robot(p.robot)
         self._master_config = MasterConfig(**_part(p, MasterConfig))
         self._guardrails = Guardrails(self._site, GuardrailConfig(**_part(p, GuardrailConfig)))
-        make_decider(
-            self._site, self._master_config, self._guardrails
-        )  # a wrong name is found here
+        make_decider(self._site, self._master_config, self._guardrails)  # finds a wrong name
+        self._setting = setting_of(p.site, self._master_config, self._guardrails.config)
         self._ledger = Ledger(p.ledger or default_ledger())
         self._desk = Desk(self, self._ledger, p.evidence_pictures)
         self._skills = SkillFinder(self)
         self._decisions = self.publish_on(topics.DECISIONS)
+        self._scenes = self.publish_on(topics.SCENE)
         self._rejections = self.publish_on(topics.REJECTIONS)
         self._tick_done = self.publish_on(topics.TICK_DONE)
         self.subscribe(topics.REJECTIONS, self._on_rejection)
@@ -224,7 +226,14 @@ class MasterNode(HrlNode):
             approver=None,  # the desk asks
             about={"site": self._site.name, "policy": self._master_config.policy},
             restored=restored,
+            on_decision=self._publish_scene,
         )
+
+    def _publish_scene(self, mission: str, decision: Decision) -> None:
+        """What a decision was made on, so that it can be made again."""
+        if decision.situation is not None:
+            message = situation_msg(decision.situation, self._setting, mission, decision.index)
+            self._scenes.publish(message)
 
     def _on_cancel(self, handle) -> CancelResponse:
         self._end_mission(Code.CANCELED, "cancelled by the client")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -183,11 +183,13 @@ class Mission:
         approver: Approver | None = nobody,
         about: Mapping[str, object] | None = None,
         restored: Restored | None = None,
+        on_decision: Callable[[str, Decision], None] | None = None,
     ):
         """`id`: empty: a new one is made; one that the ledger knows raises LedgerError.
 
         `about`: kept with the mission in the ledger. `restored`: a mission of the ledger to go on
-        with; `orders` are then its own.
+        with; `orders` are then its own. `on_decision`: told of the mission's id and each decision,
+        with those that end an order.
         """
         self.id = id or f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{uuid.uuid4().hex[:6]}"
         self._policy = policy
@@ -196,6 +198,7 @@ class Mission:
         self._config = config
         self._ledger = ledger
         self._approver = approver
+        self._on_decision = on_decision
         self._stamp = 0.0  # of the last scene
         self._index = 0  # of the next decision
         self.results: list[OrderEnd] = []
@@ -370,6 +373,8 @@ class Mission:
             self._ledger.decide(
                 self.id, len(self.results), decision.index, _columns(decision, self._stamp)
             )
+        if self._on_decision is not None:
+            self._on_decision(self.id, decision)
         return decision
 
     def _ask(self, decision: Decision) -> None:

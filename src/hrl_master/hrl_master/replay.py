@@ -1,0 +1,131 @@
+"""Recorded situations put into the policy again, and why it decided as it did, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hrl_core.config import Config
+from hrl_core.outcomes import Code
+from hrl_core.site import load_site
+from hrl_master.decider import Decider, make_decider
+from hrl_master.guardrails import GuardrailConfig, Guardrails
+from hrl_master.learned import LearnedPolicy
+from hrl_master.mission import Decision, MasterConfig
+from hrl_master.situation import Situation
+
+MATTERED = 5  # numbers that are named
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Who decided, under which limits: what else a replay needs."""
+
+    site: str  # name or path of a world file
+    policy: str
+    policy_folder: str = ""
+    limits: Mapping[str, float] = field(default_factory=dict)  # of MasterConfig, GuardrailConfig
+
+
+def setting_of(site: str, master: MasterConfig, guardrails: GuardrailConfig) -> Setting:
+    """The setting of a master."""
+    limits = {**_numbers(master), **_numbers(guardrails)}
+    return Setting(site, master.policy, master.policy_folder, limits)
+
+
+def decider_of(setting: Setting, world: str = "") -> Decider:
+    """A decider as it was; `world`: another place of its world file. Raises ConfigError."""
+    site = load_site(world or setting.site)
+    chosen = {"policy": setting.policy, "policy_folder": setting.policy_folder}
+    config = MasterConfig.model_validate({**_of(MasterConfig, setting.limits), **chosen})
+    limits = GuardrailConfig.model_validate(_of(GuardrailConfig, setting.limits))
+    guardrails = Guardrails(site, limits)
+    return make_decider(site, config, guardrails)
+
+
+def same_decision(a: Decision, b: Decision) -> bool:
+    """Whether two decisions choose the same for the same reason, with the same probabilities."""
+    poses = [None if d.pose is None else d.pose.tolist() for d in (a, b)]
+    return (
+        (a.skill, a.target, a.face, a.purpose, a.reason, a.candidates, a.allowed, a.why_not)
+        == (b.skill, b.target, b.face, b.purpose, b.reason, b.candidates, b.allowed, b.why_not)
+        and poses[0] == poses[1]
+        and np.allclose(a.probabilities, b.probabilities, rtol=0, atol=1e-5)
+    )
+
+
+def explain(decider: Decider, situation: Situation) -> list[str]:
+    """Sentences on a decision: what was known, what was possible, what tipped the balance."""
+    decision = decider.decide(situation)
+    lines = [f"because: {decision.reason}", *_known(decider, situation), "possible were:"]
+    candidates = decider.options.candidates(situation)
+    order = sorted(
+        range(len(candidates)),
+        key=lambda k: (not candidates[k].allowed, -decision.probabilities[k], k),
+    )
+    for k in order:
+        candidate = candidates[k]
+        if not candidate.allowed:
+            lines.append(f"      no  {candidate.label}: {candidate.why_not}")
+            continue
+        chance = situation.chances.get(candidate.key)
+        words = [] if chance is None else [f"the skill gives itself {100 * chance:.0f} %"]
+        if candidate.kind == "walk":
+            words.append(f"{candidate.way:.1f} m to walk")
+        row = f"  {100 * decision.probabilities[k]:5.1f} %  {candidate.label}"
+        lines.append(row + (f" ({', '.join(words)})" if words else ""))
+    policy = decider.policy
+    if isinstance(policy, LearnedPolicy):
+        lines.append("what mattered most (share of the lead over the second that it makes):")
+        for name, value, share in policy.influences(situation, candidates)[:MATTERED]:
+            lines.append(f"  {share:+6.2f}  {name} = {value:.2f}")
+    return lines
+
+
+def _known(decider: Decider, situation: Situation) -> list[str]:
+    """What the master knew."""
+    scene, beliefs, order = situation.scene, situation.beliefs, situation.order
+    where = "not localised"
+    if scene.map_from_base is not None:
+        x, y, yaw = scene.map_from_base
+        node = decider.options.graph.here(scene.map_from_base[:2])
+        where = f"at ({x:.2f}, {y:.2f}) m, {np.degrees(yaw):.0f} deg, near {node}, "
+        where += f"known to {100 * scene.position_std:.0f} cm"
+    hand = f"holds {beliefs.held or 'something'}" if scene.holding else "holds nothing"
+    lines = [
+        f"order: {order.item} from {order.from_bin} to {order.to_station}; "
+        f"{situation.decisions} tries in {situation.elapsed:.0f} s",
+        f"the robot: {where}; {hand}; newest scan {scene.scan_age:.1f} s old",
+    ]
+    sighting = beliefs.sightings.get(order.item)
+    if sighting is not None:
+        ago = scene.stamp - sighting.stamp
+        lines.append(
+            f"{order.item} was seen {ago:.0f} s ago at {sighting.face or 'no known place'}"
+        )
+    if beliefs.lost is not None:
+        lines.append(f"{order.item} was held and got lost at {beliefs.lost.face or 'some place'}")
+    if beliefs.looks:
+        lines.append(f"looked at: {', '.join(sorted(beliefs.looks))}")
+    if beliefs.blocked:
+        ways = ", ".join(f"{a} - {b}" for a, b in sorted(beliefs.blocked))
+        lines.append(f"believed to be blocked: {ways}")
+    failed = [f"{t.skill} {t.target} ({Code(t.code).name})" for t in beliefs.tries if not t.worked]
+    if failed:
+        lines.append(f"failed so far: {', '.join(failed)}")
+    return lines
+
+
+def _numbers(config: Config) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in config
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def _of(model: type[Config], limits: Mapping[str, float]) -> dict[str, float]:
+    """The limits that are a model's own."""
+    return {name: value for name, value in limits.items() if name in model.model_fields}
