@@ -136,7 +136,7 @@ class Grasp:
     def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
         self._site = site
         self._policy = policy or load_policy("grasp", OBSERVATION, ACTION)
-        self._arm = Manipulator(robot)
+        self._arm = Manipulator(robot, level=True)
 
     def start(self, goal: GraspGoal, sensed: Sensed) -> None:
         """Accepts an item of the catalogue in a bin of the site, with an empty gripper."""

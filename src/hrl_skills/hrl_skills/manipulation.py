@@ -24,6 +24,7 @@ LEAD = 0.07  # m, the commanded hand may be ahead of the measured one
 HAND_LOW = np.array([0.35, -0.6, -0.35, 0.0, 0.0])  # m in base_link, rad
 HAND_HIGH = np.array([1.1, 0.6, 0.8, 1.6, 2.8])
 GRASP_ROLL, MOST_TURN = np.pi / 2, 0.4  # rad; grasps turn with the label, by so much at most
+MOST_TILT = 0.25  # sine of the jaws' tilt by a roll; tilted further, the finger meets the board
 CENTRE = np.array([0.0, -1.2, 1.8, 0.0, 0.6, 1.57])  # rad, middle of the joints' use
 JAW = 0.024  # m, fixed jaw below the tool along the hand's z axis
 CLEARANCE = 0.015  # m, between the fixed jaw and the item before it closes
@@ -132,8 +133,13 @@ def from_yaw_frame(vector: np.ndarray, yaw: np.ndarray) -> np.ndarray:
     return to_yaw_frame(vector, -yaw)
 
 
-def apply_action(hand: Hand, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Actions (n, 6) in [-1, 1] -> the next commanded hand pose (n, 5) and gripper (n,) rad."""
+def apply_action(
+    hand: Hand, action: np.ndarray, level: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Actions (n, 6) in [-1, 1] -> the next commanded hand pose (n, 5) and gripper (n,) rad.
+
+    level: keep the jaws level, so that the finger stays off the board.
+    """
     action = np.clip(action, -1.0, 1.0)
     command = hand.command + np.concatenate(
         [from_yaw_frame(action[:, :3] * STEP[:3], hand.yaw), action[:, 3:5] * STEP[3:]], axis=1
@@ -142,6 +148,9 @@ def apply_action(hand: Hand, action: np.ndarray) -> tuple[np.ndarray, np.ndarray
     length = np.linalg.norm(lead, axis=1, keepdims=True)
     command[:, :3] = hand.position + lead * np.minimum(1.0, LEAD / np.maximum(length, 1e-6))
     command = np.clip(command, HAND_LOW, HAND_HIGH)
+    if level:  # a flat hand tilts its jaws by what it rolls, one that points down turns them
+        turn = np.arcsin(np.minimum(1.0, MOST_TILT / np.maximum(np.cos(command[:, 3]), 1e-6)))
+        command[:, 4] = np.clip(command[:, 4], GRASP_ROLL - turn, GRASP_ROLL + turn)
     wanted = -HALF_OPEN * (1.0 - action[:, 5])
     gripper = np.clip(
         wanted, hand.gripper_command - GRIPPER_SLEW, hand.gripper_command + GRIPPER_SLEW

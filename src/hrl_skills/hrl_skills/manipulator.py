@@ -36,10 +36,13 @@ class Resets(Protocol):
 
 
 class Manipulator:
-    """Arm and gripper of one robot. Each tick: `sense`, one motion, `command`."""
+    """Arm and gripper of one robot. Each tick: `sense`, one motion, `command`.
 
-    def __init__(self, robot: Robot):
-        self._robot = robot
+    level: whether a policy's actions keep the jaws level, see `apply_action`.
+    """
+
+    def __init__(self, robot: Robot, level: bool = False):
+        self._robot, self._level = robot, level
         self.kinematics = ArmKinematics(robot.arm)
         self._grip = GripSensor(1)
         self.last_action = np.zeros((1, 6))
@@ -117,7 +120,7 @@ class Manipulator:
 
     def act(self, action: np.ndarray) -> None:
         """Apply a policy's action (1, 6)."""
-        command, gripper = apply_action(self.hand, action)
+        command, gripper = apply_action(self.hand, action, self._level)
         self._target, self._gripper = command[0], float(gripper[0])
         # Close to the shoulder a small way of the hand is a long one of a joint.
         most = self._robot.arm.velocity_limit * TICK

@@ -3,7 +3,15 @@ import pytest
 
 from hrl_core.robot import load_robot
 from hrl_skills.arm import ArmKinematics
-from hrl_skills.manipulation import GRIPPER_SLEW, LEAD, GripSensor, Hand, apply_action
+from hrl_skills.manipulation import (
+    GRASP_ROLL,
+    GRIPPER_SLEW,
+    LEAD,
+    MOST_TILT,
+    GripSensor,
+    Hand,
+    apply_action,
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +90,15 @@ def test_the_grip_is_noticed_when_something_stops_the_gripper_and_only_then():
         held = sensor.update(np.array(gripper), np.array([5.0, 5.0, 5.0]))
     assert held.tolist() == [True, False, False]
     assert sensor.update(np.array([-0.3, 0.0, -0.2]), np.full(3, 5.0)).tolist()[0] is False
+
+
+def test_a_level_grasp_rolls_less_the_flatter_the_hand_is(kinematics):
+    def rolled(pitch: float, level: bool) -> float:
+        hand = hand_at(kinematics, np.array([[0.8, 0.0, 0.2, pitch, GRASP_ROLL]]), gripper=-1.0)
+        for _ in range(8):
+            hand.command, _ = apply_action(hand, np.array([[0, 0, 0, 0, 1.0, -1.0]]), level)
+        return float(hand.command[0, 4] - GRASP_ROLL)
+
+    assert rolled(0.26, level=False) > 1.0
+    assert np.sin(rolled(0.26, level=True)) * np.cos(0.26) == pytest.approx(MOST_TILT)
+    assert rolled(1.5, level=True) > 1.0

@@ -204,7 +204,8 @@ class ManipulationEnv:
     def step(self, hand: Hand, action: np.ndarray) -> Ended:
         """Apply actions (n, 6) for one tick."""
         before = self.ctrl.copy()
-        self.command, self.gripper_command = apply_action(hand, action)
+        level = self.task == "grasp"
+        self.command, self.gripper_command = apply_action(hand, action, level)
         self.last_action = np.clip(action, -1, 1)
         after = np.column_stack([self.kinematics.inverse(self.command), self.gripper_command])
         self._move_base()
