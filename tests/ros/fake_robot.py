@@ -1,6 +1,7 @@
 """A robot without physics for the action contract: it does at once what it is told."""
 
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -101,6 +102,12 @@ class FakeRobot:
         board = self.site.shelf_of(bin_name).board_height
         height = board + self.site.item(item).size[2] / 2 - self.site.face(bin_name)[2, 3]
         self.see("item", item, self.site.face(bin_name) @ transform_from((-0.10, 0.0, height)))
+
+    @contextmanager
+    def standing_time(self):
+        """No ROS time passes meanwhile, however long it takes."""
+        with self._lock:
+            yield
 
     def stop(self) -> None:
         self._stop.set()

@@ -193,6 +193,18 @@ def chance(context: typer.Context) -> None:
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
+def approvals(context: typer.Context) -> None:
+    """What the master asks a person: `./hrl approvals [list|approve|deny|watch|log]`."""
+    _run_main("hrl_bringup.approvals_node", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
+def report(context: typer.Context) -> None:
+    """What a ledger says of its missions: `./hrl report LEDGER [--html F] [--json F]`."""
+    _run_main("hrl_bringup.ledger_report", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
 def calibrate(context: typer.Context) -> None:
     """Fit a skill's chance of success to its trials: `./hrl calibrate SKILL --rows FILE`."""
     _run_main("hrl_training.calibrate", context.args)
