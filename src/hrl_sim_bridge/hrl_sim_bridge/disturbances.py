@@ -89,7 +89,8 @@ class Disturbances:
         """Start and end faults by the time [s]; keep up those that follow the robot."""
         if not self._faults and not self._visitors:
             return
-        self._faults = [self._after_trigger(fault, time) for fault in self._faults]
+        if time >= 0:  # the robot still settles before
+            self._faults = [self._after_trigger(fault, time) for fault in self._faults]
         for fault in self._faults:
             if fault.active(time) and fault not in self._on and self._has_room(fault):
                 self._on[fault] = self._start(fault)

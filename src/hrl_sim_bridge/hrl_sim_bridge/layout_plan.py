@@ -62,7 +62,11 @@ class Furniture:
     @property
     def pose(self) -> list[float]:
         """Planar pose as world files have it: m, m, rad."""
-        return [round(self.x, 2), round(self.y, 2), (0.0, 1.5708, 3.1416, -1.5708)[self.facing]]
+        return [
+            round(float(self.x), 2),
+            round(float(self.y), 2),
+            (0.0, 1.5708, 3.1416, -1.5708)[self.facing],
+        ]
 
     def box(self) -> Box:
         """What it covers."""

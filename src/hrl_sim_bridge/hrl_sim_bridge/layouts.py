@@ -70,10 +70,47 @@ def layout(family: str, seed: int) -> dict[str, Any]:
 
 
 def write_layout(family: str, seed: int, path: Path) -> None:
-    """Write the world of a family and a seed to a file."""
+    """Write the world of a family and a seed to a file, a line for each thing."""
     data = layout(family, seed)
-    text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110)
+    site, trial = data["site"], data["trial"]
+    site["size"] = _Row(site["size"])
+    for kind in ("shelves", "stations", "landmarks"):
+        site[kind] = [_Line(each) for each in site[kind]]
+    for kind in ("items", "waypoints"):
+        site[kind] = {name: _Line(each) for name, each in site[kind].items()}
+    chances = trial.pop("disturbances")
+    data["trial"] = {**{name: _line(each) for name, each in trial.items()}, "disturbances": chances}
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=1000)
     path.write_text(f"# Layout of the family {family}, seed {seed}.\n{text}", encoding="utf-8")
+
+
+class _Line(dict):
+    """A mapping that is written on one line."""
+
+
+class _Row(list):
+    """A list that is written on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)  # lists are indented
+
+
+def _flow(dumper: yaml.SafeDumper, value: _Line) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True)
+
+
+def _flow_row(dumper: yaml.SafeDumper, value: _Row) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+
+
+_Dumper.add_representer(_Line, _flow)
+_Dumper.add_representer(_Row, _flow_row)
+
+
+def _line(value: dict | list) -> _Line | _Row:
+    return _Line(value) if isinstance(value, dict) else _Row(value)
 
 
 def _size(rng: np.random.Generator, x: tuple[int, int], y: tuple[int, int]) -> tuple[float, float]:
