@@ -255,7 +255,7 @@ fi
 with_ros=1
 case $command in
   test) case " $* " in *" --fast "*) with_ros=0 ;; esac ;;
-  train | evaluate | calibrate | export | skills | world | report | --help | -h | "") with_ros=0 ;;
+  train | adapt | gap | fit-outcomes | evaluate | calibrate | export | skills | world | report | --help | -h | "") with_ros=0 ;;
 esac
 here=$PWD
 cd "$root"

@@ -199,6 +199,12 @@ def approvals(context: typer.Context) -> None:
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
+def explain(context: typer.Context) -> None:
+    """Say why each decision of a mission was made: `./hrl explain mission.json [--decision N]`."""
+    _run_main("hrl_bringup.explain_node", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
 def report(context: typer.Context) -> None:
     """What a ledger says of its missions: `./hrl report LEDGER [--html F] [--json F]`."""
     _run_main("hrl_bringup.ledger_report", context.args)
@@ -208,6 +214,24 @@ def report(context: typer.Context) -> None:
 def calibrate(context: typer.Context) -> None:
     """Fit a skill's chance of success to its trials: `./hrl calibrate SKILL --rows FILE`."""
     _run_main("hrl_training.calibrate", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
+def adapt(context: typer.Context) -> None:
+    """Learn a master for one site from the shipped one: `./hrl adapt --world FILE`."""
+    _run_main("hrl_training.adapt", context.args)
+
+
+@app.command(context_settings=FORWARDED, add_help_option=False)
+def gap(context: typer.Context) -> None:
+    """Compare the fast world with full physics, mission by mission: `./hrl gap --world W`."""
+    _run_main("hrl_training.gap", context.args)
+
+
+@app.command("fit-outcomes", context_settings=FORWARDED, add_help_option=False)
+def fit_outcomes(context: typer.Context) -> None:
+    """Fit the fast world to trials of skills and missions: `./hrl fit-outcomes --rows FILES`."""
+    _run_main("hrl_training.fast.outcomes", context.args)
 
 
 @app.command()

@@ -102,7 +102,11 @@ class Trainer:
         if self.missions == 0 and self._schedule.shown:
             report(self._timed(self._imitate))
         while self.progress < 1.0:
-            report(self._timed(self._improve))
+            report(self.improve())
+
+    def improve(self) -> dict[str, float]:
+        """One update."""
+        return self._timed(self._improve)
 
     def _timed(self, part: Callable[[], dict[str, float]]) -> dict[str, float]:
         began = time.perf_counter()
