@@ -159,7 +159,7 @@ class BehaviourTree:
             return f"{item} lies on the floor, and no skill picks up from there"
         if b.lost is not None and s.sighted_at in self._stations():
             return f"{item} stands on {s.sighted_at}, not where it belongs"
-        if b.lost is not None and self._looked_for_lost():
+        if b.lost is not None and self._has_lost() and self._looked_for_lost():
             return f"{item} got lost at {b.lost.face or 'an unknown place'} and is not in sight"
         if not self._face:
             return f"{item} is in no bin that can be looked at"

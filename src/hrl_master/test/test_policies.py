@@ -1,0 +1,226 @@
+"""What the policies choose: the tree's recoveries, the fixed sequence, the learned network."""
+
+import numpy as np
+import pytest
+
+from hrl_core.config import ConfigError
+from hrl_core.outcomes import Code
+from hrl_core.site import load_site
+from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
+from hrl_master.learned import LearnedPolicy, Network, load_policy, write_policy
+from hrl_master.scene import Seen
+
+SITE = load_site("small_warehouse")
+
+
+def standing(face: str, age: float = 0.1) -> Seen:
+    """An item in the middle of a bin."""
+    frame = SITE.face(face).copy()
+    frame[:3, 3] += frame[:3, :3] @ np.array([-0.1, 0.0, 0.15])
+    return Seen("item", frame, age, 0.9)
+
+
+def lying(x: float, y: float) -> Seen:
+    frame = np.eye(4)
+    frame[:3, 3] = [x, y, 0.04]
+    return Seen("item", frame, 0.1, 0.9)
+
+
+def steps(decisions) -> list[tuple[str, str]]:
+    return [(d.skill, d.target) for d in decisions]
+
+
+# The behaviour tree
+
+
+def test_an_item_seen_in_another_bin_is_taken_from_there(story):
+    s = story()
+    s.change(seen={"can": standing("B1")})
+    decisions = s.until("grasp")
+    assert steps(decisions) == [("walk", "B1"), ("approach", "B1"), ("grasp", "can")]
+    assert decisions[-1].face == "B1" and "was seen at B1" in decisions[0].reason
+
+
+def test_a_missing_item_is_looked_for_in_every_bin_and_then_handed_over(story):
+    s = story()
+    marker = Seen("landmark", np.eye(4), 0.0, 1.0)  # the cameras are alive
+    s.change(seen={"A2": Seen("bin", SITE.face("A2"), 0.1, 1.0), "x": marker})
+    s.until("grasp")
+    s.go(Code.ITEM_NOT_FOUND)
+    seen_bins = set()
+    for _ in range(25):
+        decision = s.ask()
+        if decision.skill == "hand_over":
+            break
+        face = decision.target
+        seen_bins |= {face}
+        s.go(seen={face: Seen("bin", SITE.face(face), 0.1, 1.0), "x": marker})
+    assert s.ask().skill == "hand_over" and "in no bin" in s.ask().reason
+    assert set(s.decider.beliefs.looks) >= set(SITE.bins)
+
+
+def test_an_item_on_the_floor_is_handed_over_at_once(story):
+    s = story()
+    s.change(seen={"can": lying(4.0, 2.0)})
+    decision = s.ask()
+    assert decision.skill == "hand_over" and "lies on the floor" in decision.reason
+
+
+def test_an_item_lost_while_it_was_placed_is_not_looked_for_in_its_old_bin(story):
+    s = story()
+    s.until("place")
+    s.go(Code.LOST_WHILE_PLACING, holding=False)
+    done = []
+    while (decision := s.ask()).skill != "hand_over":
+        done.append(s.go())
+        assert len(done) < 6
+    assert done and not {d.target for d in done} & {"A2", "can"}
+    assert "got lost at packing" in decision.reason
+
+
+def test_an_item_lost_on_the_way_that_lies_in_a_bin_is_fetched_again(story):
+    s = story()
+    s.until("grasp")
+    s.go()
+    s.go(holding=False, seen={"can": standing("A1")})
+    assert s.decider.beliefs.lost is not None
+    assert s.until("grasp")[-1].face == "A1"
+
+
+def test_without_scans_it_waits_and_goes_on_when_they_come_back(story):
+    s = story()
+    s.change(scan_age=2.0)
+    assert s.go(scan_age=4.0).skill == "wait"
+    assert s.go(scan_age=0.05).skill == "wait"
+    assert steps([s.ask()]) == [("walk", "A2")]
+
+
+def test_after_a_failed_grasp_it_stands_anew_and_three_failures_are_enough(story):
+    s = story(helpers={"leave_face": "back_out"})
+    s.until("grasp")
+    s.go(Code.NOT_HELD)
+    assert steps(s.until("grasp")) == [("back_out", "A2"), ("approach", "A2"), ("grasp", "can")]
+    s.go(Code.NOT_HELD)
+    s.until("grasp")
+    s.go(Code.NOT_HELD)
+    assert s.decider.beliefs.failures("grasp", face="A2") == 3
+    assert s.ask().target != "can" or s.ask().skill == "hand_over"
+
+
+# The fixed sequence
+
+
+def test_the_fixed_sequence_does_six_steps_and_no_more(story):
+    s = story(policy="fixed_sequence")
+    done = [s.go() for _ in range(5)]
+    assert [d.skill for d in done] == ["walk", "approach", "grasp", "walk", "approach"]
+    s.go(holding=False)
+    assert s.ask().skill == "finish"
+
+
+def test_the_fixed_sequence_gives_up_at_the_first_failure(story):
+    s = story(policy="fixed_sequence")
+    s.go()
+    s.go(Code.APPROACH_BLOCKED)
+    decision = s.ask()
+    assert decision.skill == "hand_over" and "APPROACH_BLOCKED" in decision.reason
+
+
+# The learned policy
+
+
+def weights_of(seed: int) -> dict[str, np.ndarray]:
+    rng, c, a = np.random.default_rng(seed), 12, 10
+    sizes = {
+        "context": [len(CONTEXT_NAMES), 16, c],
+        "action": [len(ACTION_NAMES), 16, a],
+        "score": [c + 3 * a, 16, 1],
+        "value": [c + 2 * a, 16, 1],
+    }
+    weights = {}
+    for part, widths in sizes.items():
+        for k, (m, n) in enumerate(zip(widths, widths[1:], strict=False)):
+            weights[f"{part}_w{k}"] = rng.normal(size=(m, n)).astype(np.float32) / np.sqrt(m)
+            weights[f"{part}_b{k}"] = rng.normal(size=n).astype(np.float32) * 0.1
+    return weights
+
+
+@pytest.fixture
+def folder(tmp_path):
+    about = {"trained_on": "nothing", "seed": 0, "missions": 0, "figures": {"success": 0.5}}
+    write_policy(tmp_path / "p", weights_of(0), name="p", **about)
+    return tmp_path / "p"
+
+
+def test_a_learned_policy_decides_among_what_is_allowed_and_says_how_sure_it_is(story, folder):
+    s = story(policy="learned", policy_folder=str(folder))
+    decision = s.ask()
+    assert sum(decision.probabilities) == pytest.approx(1.0, abs=1e-6)
+    rows = zip(decision.probabilities, decision.allowed, decision.why_not, strict=True)
+    assert all(p == 0.0 and why for p, allowed, why in rows if not allowed)
+    best = decision.candidates[int(np.argmax(decision.probabilities))]
+    assert best.startswith(decision.skill) and decision.reason.startswith(best)
+    assert steps([s.ask()]) == steps([decision])  # the same situation, the same decision
+    policy = s.decider.policy
+    assert isinstance(policy, LearnedPolicy)
+    situation = s.decider.observe(s.scene)
+    influences = policy.influences(situation, s.decider.options.candidates(situation))
+    assert influences and abs(influences[0][2]) >= abs(influences[-1][2])
+
+
+def test_the_network_is_what_its_formula_says():
+    w, rng = weights_of(3), np.random.default_rng(1)
+    x = rng.uniform(-1, 1, len(CONTEXT_NAMES)).astype(np.float32)
+    actions = rng.uniform(-1, 1, (4, len(ACTION_NAMES))).astype(np.float32)
+    mask = np.array([True, False, True, True])
+
+    def run(part, v, last):
+        v = np.tanh(v @ w[f"{part}_w0"] + w[f"{part}_b0"]) @ w[f"{part}_w1"] + w[f"{part}_b1"]
+        return np.tanh(v) if last else v
+
+    c, a = run("context", x, True), run("action", actions, True)
+    pooled = np.concatenate([a[mask].mean(0), a[mask].max(0)])
+    expected = [run("score", np.concatenate([c, row, pooled]), False)[0] for row in a]
+    network, encoded = Network(w), Encoded(x, actions, mask)
+    np.testing.assert_allclose(network.logits(encoded)[mask], np.array(expected)[mask], rtol=1e-5)
+    assert network.probabilities(encoded)[1] == 0.0
+    value = run("value", np.concatenate([c, pooled]), False)[0]
+    assert network.value(encoded) == pytest.approx(float(value), rel=1e-5)
+
+
+def test_the_order_of_the_candidates_does_not_matter(story, folder):
+    s = story()
+    situation = s.decider.observe(s.scene)
+    candidates = s.decider.options.candidates(situation)
+    network = LearnedPolicy(folder).network
+    forward = network.probabilities(encode(situation, candidates))
+    backward = network.probabilities(encode(situation, candidates[::-1]))
+    np.testing.assert_allclose(forward, backward[::-1], rtol=1e-5)
+
+
+def test_a_policy_that_does_not_fit_is_refused_with_the_reason(folder, story):
+    with pytest.raises(ConfigError, match=r"no card.yaml; a policy's folder holds"):
+        load_policy(folder / "none")
+    card = folder / "card.yaml"
+    text = card.read_text()
+    card.write_text(text.replace("- holding\n", "- grasping\n"))
+    with pytest.raises(ConfigError, match=r"what differs: \['grasping', 'holding'\]"):
+        load_policy(folder)
+    card.write_text(text.replace("seed: 0", "seed: maybe"))
+    with pytest.raises(ConfigError, match="seed"):
+        load_policy(folder)
+    card.write_text(text)
+    with (folder / "weights.npz").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ConfigError, match="they do not belong together"):
+        story(policy="learned", policy_folder=str(folder))
+
+
+def test_layers_that_do_not_fit_are_refused():
+    weights = weights_of(0)
+    narrow = {"context_w1": np.zeros((16, 7)), "context_b1": np.zeros(7)}
+    with pytest.raises(ConfigError, match="score_w0 takes 42 numbers, needs 37"):
+        Network({**weights, **narrow})
+    del weights["score_w0"]
+    with pytest.raises(ConfigError, match="no layer score_w0"):
+        Network(weights)
