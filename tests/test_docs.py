@@ -8,6 +8,7 @@ import pytest
 from hrl_bringup.cli import app
 from hrl_core import topics
 from hrl_core.outcomes import Code
+from hrl_master.ledger import Ledger
 from hrl_sim_bridge.faults import FaultKind
 from hrl_sim_bridge.world import load_world
 from hrl_skills import approach, grasp, place, walk
@@ -36,6 +37,16 @@ def test_every_action_and_service_is_documented():
     named |= dict([topics.INJECT_FAULT, topics.RESET_LOCALISATION])
     for name, kind in named.items():
         assert f"`{name}` | {kind}" in text
+
+
+def test_every_column_of_the_ledger_is_documented(tmp_path):
+    text = read("docs/ledger.md")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        for table in ledger.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            row = re.search(rf"^\| `{table['name']}` \|.*$", text, re.M)
+            assert row is not None, table["name"]
+            for column in ledger.rows(f"PRAGMA table_info({table['name']})"):
+                assert f"`{column['name']}`" in row[0], (table["name"], column["name"])
 
 
 def test_every_outcome_code_is_documented_with_its_number():

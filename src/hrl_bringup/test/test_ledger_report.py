@@ -22,9 +22,6 @@ RATES = Rates(
     minutes_per_reopened=20,
     wrong_item=5.0,
 )
-BLANK = dict.fromkeys(("face", "purpose"), "") | dict.fromkeys(
-    ("parameters", "candidates", "probabilities", "allowed", "why_not"), ()
-)
 
 
 def add(ledger: Ledger, name: str, seconds: float, code: Code, *attempts, **judgement) -> None:
@@ -32,10 +29,10 @@ def add(ledger: Ledger, name: str, seconds: float, code: Code, *attempts, **judg
     ledger.begin_mission(name, [Order("can", "A1", "packing")], {"policy": "tree"})
     ledger.begin_order(name, 0, 100.0)
     for k, (skill, ended, ok) in enumerate(attempts):
-        columns = {"made": 100.0 + k, "skill": skill, "target": "A1", "reason": "r", "tier": 1}
-        ledger.decide(name, 0, k, {**BLANK, **columns})
+        decision = Decision(skill, "A1", "because", index=k)
+        ledger.decide(name, 0, decision, 100.0 + k)
         outcome = Outcome(ended, "how", Verdict(ok, "sensed"))
-        attempt = Attempt(Decision(skill, "A1", "r"), outcome, Check(ok, "checked"))
+        attempt = Attempt(decision, outcome, Check(ok, "checked"))
         ledger.outcome(name, k, attempt, 102.0 + k)
     ledger.end_order(
         name, 0, int(code), "detail", 100.0 + seconds, len(attempts),

@@ -13,12 +13,18 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hrl_core.config import ConfigError
+from hrl_master.approvals import Answer, Request
 from hrl_master.ledger_schema import APPLICATION_ID, MIGRATIONS
+
+if TYPE_CHECKING:
+    from hrl_master.mission import Attempt, Decision, Order
 
 PATIENCE = 30.0  # s of wall time for another process to finish its write
 
@@ -61,11 +67,10 @@ class Ledger:
 
     # Missions and orders
 
-    def begin_mission(self, mission: str, orders: list, about: Mapping[str, object]) -> None:
-        """Take down a mission before anything is done for it; raises LedgerError if it is known.
-
-        `orders`: with id, item, from_bin, to_station.
-        """
+    def begin_mission(
+        self, mission: str, orders: Sequence[Order], about: Mapping[str, object]
+    ) -> None:
+        """Take down a mission before anything is done for it; raises LedgerError if it is known."""
         with self._writing() as write:
             if self.knows(mission):
                 raise LedgerError(f"mission {mission!r} is in the ledger already: {self.path}")
@@ -126,22 +131,37 @@ class Ledger:
 
     # Decisions
 
-    def decide(self, mission: str, order: int, index: int, fields: Mapping[str, Any]) -> None:
-        """Take down a decision; only then may it be acted on. `fields`: columns of decisions."""
-        values = {
-            name: value if isinstance(value, (str, int, float, type(None))) else _json(value)
-            for name, value in fields.items()
+    def decide(self, mission: str, order: int, decision: Decision, stamp: float) -> None:
+        """Take down a decision; only then may it be acted on."""
+        d = decision
+        columns = {
+            "mission": mission,
+            "order_number": order,
+            "number": d.index,
+            "made": stamp,
+            "made_at": time.time(),
+            "skill": d.skill,
+            "target": d.target,
+            "face": d.face,
+            "purpose": d.purpose,
+            "reason": d.reason,
+            "tier": d.tier,
+            "chance": d.chance,
+            "pose": _numbers(d.pose),
+            "item_in_hand": _numbers(d.item_in_hand),
+            "parameters": _json(dict(d.parameters)),
+            "candidates": _json(list(d.candidates)),
+            "probabilities": _json([round(float(p), 6) for p in d.probabilities]),
+            "allowed": _json([bool(a) for a in d.allowed]),
+            "why_not": _json(list(d.why_not)),
         }
-        names = ", ".join(values)
-        marks = ", ".join("?" * len(values))
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         with self._writing() as write:
-            write(
-                f"INSERT INTO decisions (mission, order_number, number, made_at, {names}) "
-                f"VALUES (?, ?, ?, ?, {marks})",
-                (mission, order, index, time.time(), *values.values()),
-            )
+            write(f"INSERT INTO decisions ({names}) VALUES ({marks})", tuple(columns.values()))
 
-    def outcome(self, mission: str, index: int, attempt, stamp: float, ran: bool = True) -> None:
+    def outcome(
+        self, mission: str, index: int, attempt: Attempt, stamp: float, ran: bool = True
+    ) -> None:
         """Take down how a decision ended; `ran`: False where it was stopped before it began."""
         outcome, check = attempt.outcome, attempt.check
         with self._writing() as write:
@@ -153,14 +173,14 @@ class Ledger:
                     mission, index, stamp, time.time(), ran, int(outcome.code), outcome.detail,
                     outcome.verdict.confirmed, outcome.verdict.sentence,
                     _json(outcome.verdict.evidence), check.ok, check.sentence,
-                    None if outcome.pose is None else _json(outcome.pose.tolist()),
+                    _numbers(outcome.pose),
                 ),
             )  # fmt: skip
 
     # Approvals
 
-    def request(self, request) -> None:
-        """Take down an approval that is asked for (hrl_master.approvals.Request)."""
+    def request(self, request: Request) -> None:
+        """Take down an approval that is asked for."""
         with self._writing() as write:
             write(
                 "INSERT INTO approvals (id, mission, decision, what, why, tier, asked, expires, "
@@ -171,7 +191,9 @@ class Ledger:
                 ),
             )  # fmt: skip
 
-    def answer(self, approval: str, answer, counted: bool, stamp: float | None = None) -> None:
+    def answer(
+        self, approval: str, answer: Answer, counted: bool, stamp: float | None = None
+    ) -> None:
         """Take down an answer; `counted`: False for one that came too late or twice."""
         with self._writing() as write:
             write(
@@ -339,3 +361,7 @@ def _start_time(pid: int) -> str:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
+
+
+def _numbers(array: np.ndarray | None) -> str | None:
+    return None if array is None else _json(np.asarray(array, float).tolist())

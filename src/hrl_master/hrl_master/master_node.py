@@ -156,7 +156,7 @@ class MasterNode(HrlNode):
         self._ring(now)
         if self._mission is None or self._interrupted:
             self._skills.look()
-        if self._interrupted and not self._skills.missing:
+        if self._interrupted and not self._skills.missing and not self.e_stop:
             self._interrupted = False
             self.executor.create_task(self._resume)
         if self._running is None:

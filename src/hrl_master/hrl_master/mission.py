@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -203,6 +203,7 @@ class Mission:
         self._index = 0  # of the next decision
         self.results: list[OrderEnd] = []
         self.handovers: list[HandOver] = []  # of this process
+        self._open: Decision | None = None  # taken down, and its outcome is not
         self.pending: Request | None = None  # an approval that is waited for
         self._answer: Answer | None = None
         if restored is not None:
@@ -309,9 +310,15 @@ class Mission:
 
     def cancel(self, code: Code, detail: str) -> None:
         """End all the orders that are left."""
-        if self.pending is not None and self._answer is None:
+        waited = self.pending is not None
+        if waited and self._answer is None:
             self.answer(Answer("withdrawn", "master", detail), self._stamp)
         self.pending = self._answer = None
+        if self._open is not None and self._ledger is not None:
+            outcome = Outcome(code, detail, Verdict(False, detail))
+            cut_short = Attempt(self._open, outcome, Check(False, detail))
+            self._ledger.outcome(self.id, self._open.index, cut_short, self._stamp, not waited)
+        self._open = None
         while not self.finished:
             self._end(code, detail, None)
 
@@ -370,9 +377,8 @@ class Mission:
         )
         self._index += 1
         if self._ledger is not None:
-            self._ledger.decide(
-                self.id, len(self.results), decision.index, _columns(decision, self._stamp)
-            )
+            self._ledger.decide(self.id, len(self.results), decision, self._stamp)
+        self._open = None if decision.skill in (FINISH, HAND_OVER) else decision
         if self._on_decision is not None:
             self._on_decision(self.id, decision)
         return decision
@@ -399,6 +405,7 @@ class Mission:
     def _remember(self, attempt: Attempt, after: Scene, ran: bool) -> None:
         state, decision = self.state, attempt.decision
         self._stamp = after.stamp
+        self._open = None
         if self._ledger is not None:
             self._ledger.outcome(self.id, decision.index, attempt, after.stamp, ran)
         if self._begun is state:
@@ -438,28 +445,3 @@ def held(state: OrderState) -> bool:
 def refused(check: Check) -> Outcome:
     """Outcome of a decision that a guardrail stopped before it ran."""
     return Outcome(Code.NOT_READY, check.sentence, Verdict(False, check.sentence))
-
-
-def _columns(decision: Decision, stamp: float) -> dict[str, Any]:
-    """A decision as the ledger keeps it."""
-
-    def numbers(array: np.ndarray | None) -> list | None:
-        return None if array is None else np.asarray(array, float).tolist()
-
-    return {
-        "made": stamp,
-        "skill": decision.skill,
-        "target": decision.target,
-        "face": decision.face,
-        "purpose": decision.purpose,
-        "reason": decision.reason,
-        "tier": decision.tier,
-        "chance": decision.chance,
-        "pose": numbers(decision.pose),
-        "item_in_hand": numbers(decision.item_in_hand),
-        "parameters": dict(decision.parameters),
-        "candidates": list(decision.candidates),
-        "probabilities": [round(float(p), 6) for p in decision.probabilities],
-        "allowed": [bool(a) for a in decision.allowed],
-        "why_not": list(decision.why_not),
-    }

@@ -156,6 +156,14 @@ def test_what_was_decided_cannot_be_changed_afterwards(ledger, tmp_path):
                 other.execute(statement)
 
 
+def test_a_cancelled_mission_leaves_no_decision_without_an_outcome(ledger, tmp_path):
+    mission = make_mission(ledger)
+    assert mission.next_decision(World(tmp_path / "world").scene()) is not None
+    mission.cancel(Code.CANCELED, "cancelled by the client")
+    assert [row["code"] for row in ledger.rows("SELECT code FROM outcomes")] == [Code.CANCELED]
+    assert [row["code"] for row in ledger.rows("SELECT code FROM orders")] == [Code.CANCELED] * 2
+
+
 def test_a_ledger_that_cannot_be_written_stops_the_mission_before_it_acts(ledger, tmp_path):
     mission, world = make_mission(ledger), World(tmp_path / "world")
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
