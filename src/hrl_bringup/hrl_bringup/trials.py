@@ -23,7 +23,9 @@ from hrl_bringup.trials_page import write_page
 from hrl_bringup.trials_report import line_of, show
 from hrl_core.config import ConfigError, find_config
 from hrl_core.robot import load_robot
-from hrl_master.guardrails import GuardrailConfig
+from hrl_master.decider import make_decider
+from hrl_master.guardrails import GuardrailConfig, Guardrails
+from hrl_master.learned import FOLDER, WEIGHTS
 from hrl_master.mission import MasterConfig
 from hrl_sim_bridge.world import Disturb, World, load_world
 from hrl_training.evaluation.journal import Journal, to_json
@@ -186,6 +188,8 @@ class Trials:
         options = self.options
         config = master_part(MasterConfig, **(policy_changes(policy) if policy else {}))
         label = re.sub(r"[^\w.-]", "_", Path(policy).name if policy else config.policy)
+        guardrails = master_part(GuardrailConfig)
+        make_decider(self.world.site, config, Guardrails(self.world.site, guardrails))  # or refuse
         in_process = not options.over_ros and options.ray is None
         return MissionOptions(
             world_name=options.world,
@@ -193,7 +197,7 @@ class Trials:
             robot=self.robot,
             policy=label,
             config=config,
-            guardrails=master_part(GuardrailConfig),
+            guardrails=guardrails,
             disturb=options.disturb,
             ledger=options.folder / "ledger.sqlite" if in_process else None,
         )
@@ -230,11 +234,10 @@ def _check(options: TrialsOptions, world: World) -> None:
 
 
 def _weights_hash(config: MasterConfig) -> str | None:
-    folder = getattr(config, "policy_folder", "")
-    path = Path(folder) / "weights.npz"
-    if not folder or not path.is_file():
+    if config.policy != "learned":
         return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    folder = Path(config.policy_folder) if config.policy_folder else FOLDER
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
 def command_line(options: TrialsOptions) -> str:

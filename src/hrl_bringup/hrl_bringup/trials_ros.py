@@ -41,11 +41,7 @@ class _Missions:
 
     def run_until_broken(self, runner: Runner) -> Generator[tuple[int, MissionRow], None, None]:
         options, config = self._options, self._options.config
-        master = {
-            name: str(value)
-            for name in ("policy", "policy_folder")
-            if (value := getattr(config, name, None))
-        }
+        master = {"policy": config.policy, "policy_folder": config.policy_folder}
         system_options = SystemOptions(
             options.world_name, self._robot, self.left[0], disturb=options.disturb, master=master
         )

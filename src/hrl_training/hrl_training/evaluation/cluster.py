@@ -23,6 +23,7 @@ import hrl_training
 from hrl_core.config import ConfigError
 from hrl_training.evaluation.parallel import ONE_THREAD, TrialError
 
+QUIET = {"log_to_driver": False, "logging_level": "WARNING"}
 RETRIES = 3  # of a job whose worker died; more and it is the job that kills them
 PACKAGES = (hrl_core, hrl_master, hrl_perception, hrl_sim_bridge, hrl_skills, hrl_training)
 CODE = (".py", ".pt", ".npz", ".onnx")  # what a result depends on
@@ -41,7 +42,7 @@ def run_on_cluster(
     if "MUJOCO_GL" in os.environ:
         environment["MUJOCO_GL"] = os.environ["MUJOCO_GL"]
     try:
-        ray.init(address=address, runtime_env={"env_vars": environment}, log_to_driver=False)
+        ray.init(address=address, runtime_env={"env_vars": environment}, **QUIET)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"--ray {address}: no Ray cluster answers there: {error}") from error
     try:
