@@ -65,6 +65,8 @@ def run_gap(options: GapOptions) -> dict[str, Any]:
     )
     seeds = [mission_seed(options.seed, index) for index in range(options.missions)]
     physics = _physics(options, mission, seeds)
+    if not physics:
+        raise ConfigError("no mission has ended in physics yet: nothing to compare")
     site, model = FastSite(world, options.world), load_outcomes()
     policy = site.policy(config.policy, config.policy_folder)
     fast = [
@@ -97,9 +99,11 @@ def _physics(
                 journal.add(row)
                 print(f"{len(journal.rows)} of {len(seeds)}: seed {row.seed}, {row.end}, "
                       f"{row.resolved_after_s:.0f} s", flush=True)  # fmt: skip
+    except KeyboardInterrupt:
+        print("interrupted: a report of what has run; the same command with --resume goes on")
     finally:
         journal.close()
-    return [journal.rows[seed] for seed in seeds]
+    return [journal.rows[seed] for seed in seeds if seed in journal.rows]
 
 
 def gap_of(physics: Sequence[MissionRow], fast: Sequence[MissionRow]) -> dict[str, Any]:

@@ -21,14 +21,14 @@ HIDDEN = 64
 
 @dataclass(frozen=True, kw_only=True)
 class MasterPPOConfig:
-    learning_rate: float = 1e-3
+    learning_rate: float = 6e-4
     final_learning_rate: float = 1e-4
-    epochs: int = 4
-    minibatch: int = 512  # decisions
+    epochs: int = 5
+    minibatch: int = 256  # decisions
     clip: float = 0.2
     discount: float = 0.9995  # per second
     gae_lambda: float = 0.97
-    entropy_weight: float = 0.01
+    entropy_weight: float = 0.005
     final_entropy_weight: float = 0.001
     value_weight: float = 0.5
     gradient_norm: float = 0.5

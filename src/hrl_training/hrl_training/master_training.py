@@ -35,7 +35,7 @@ from hrl_training.mission_summary import compare, summarise
 FAMILIES = ("aisles", "perimeter", "islands")
 LAYOUTS = 10  # of each family
 TRIALS = 20  # seeds of trials at each place
-DISTURB: tuple[tuple[Disturb, float], ...] = (("none", 0.2), ("one", 0.5), ("many", 0.3))
+DISTURB: tuple[tuple[Disturb, float], ...] = (("none", 0.15), ("one", 0.5), ("many", 0.35))
 BASELINES = ("behaviour_tree", "fixed_sequence")
 UNSEEN_LAYOUTS = 3  # of each family, for the figures of the card
 UNSEEN = 100_000  # seeds of trials and layouts from here on are for evaluation
@@ -49,7 +49,7 @@ Draw = Callable[[np.random.Generator], Job]
 class Schedule:
     """How many missions go into what."""
 
-    shown: int = 300  # of the behaviour tree, to begin with; 0: from scratch
+    shown: int = 500  # of the behaviour tree, to begin with; 0: from scratch
     shown_epochs: int = 12
     per_update: int = 120
     missions: float = math.inf
