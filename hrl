@@ -198,6 +198,8 @@ set_up() {
   step packages "$(key_of src/hrl_bringup/hrl_bringup/ament_links.py src/*/setup.py launch)" \
     "installing the packages of src/" install_packages
   step gl "${MUJOCO_GL:-any}" "looking for off-screen OpenGL" choose_gl
+  [ "$with_ray" = 0 ] || step ray "$(key_of requirements/ray.txt)" "installing Ray" \
+    pip install -r requirements/ray.txt
   if [ "$with_ros" = 1 ]; then
     [ -n "$installed_ros" ] || step ros "$(key_of requirements/ros-jazzy.txt)" \
       "installing ROS 2 Jazzy" pip install -r requirements/ros-jazzy.txt
@@ -252,9 +254,10 @@ if [ "$command" = doctor ]; then # changes nothing, and works on a bare machine
   exec "$python" "$root/src/hrl_bringup/hrl_bringup/doctor.py"
 fi
 
-with_ros=1
+with_ros=1 with_ray=0
 case $command in
-  test) case " $* " in *" --fast "*) with_ros=0 ;; esac ;;
+  test) case " $* " in *" --fast "*) with_ros=0 ;; *) with_ray=1 ;; esac ;;
+  trials) case " $* " in *" --ros "*) ;; *" --ray"*) with_ros=0 with_ray=1 ;; *) with_ros=0 ;; esac ;;
   train | adapt | gap | fit-outcomes | evaluate | calibrate | export | skills | world | report | --help | -h | "") with_ros=0 ;;
 esac
 here=$PWD
