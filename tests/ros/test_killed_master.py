@@ -6,6 +6,8 @@ import signal
 import pytest
 
 from hrl_core.outcomes import Code
+from hrl_master.ledger import Ledger
+from hrl_master.mission import Order
 from tests.ros.helpers import wait_for
 from tests.ros.master_site import MasterSite
 
@@ -66,6 +68,22 @@ def test_a_master_killed_while_it_places_hands_over_with_a_package(site):
     files = {path.name for path in (site.ledger.parent / "handovers" / "doubt_order0").iterdir()}
     assert files == {"README.md", "package.json", "camera.jpg", "hand_camera.jpg"}
     assert len(site.rows("SELECT 1 FROM pictures WHERE order_number = 0")) == 2
+
+
+def test_a_mission_of_a_killed_master_is_closed_where_no_skill_is_there_any_more(
+    start_node, tmp_path, monkeypatch
+):
+    path, order = tmp_path / "ledger.sqlite", Order("can", "A2", "packing")
+    with Ledger(path) as ledger, monkeypatch.context() as patch:
+        patch.setattr("hrl_master.ledger.process_name", lambda: "this 1 gone")
+        ledger.begin_mission("left", [order, order], {})
+    master = start_node("hrl_master.master_node", "master", ledger=path, resume_patience=0.5)
+    wait_for(lambda: "mission left has ended: HANDED_OVER" in master.output, "the end", 60)
+    with Ledger(path) as ledger:
+        rows = ledger.rows("SELECT code, detail FROM orders")
+        assert [row["code"] for row in rows] == [Code.HANDED_OVER] * 2
+        assert "no server for ['walk'," in rows[0]["detail"]
+    assert len(list((tmp_path / "handovers").iterdir())) == 2
 
 
 def test_a_ledger_that_cannot_be_opened_ends_the_master_with_the_reason(start_node, tmp_path):

@@ -1,11 +1,9 @@
 """The master over ROS: takes missions, decides, has the skills carry out what it decided."""
 
-import os
 import sys
+import time
 import traceback
-from pathlib import Path
 
-from pydantic import Field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
@@ -17,16 +15,16 @@ from hrl_core.robot import load_robot
 from hrl_core.ros.convert import result_msg, seconds, stamp_msg
 from hrl_core.ros.gate import EPSILON
 from hrl_core.ros.node import HrlNode, run_node
-from hrl_core.ros.parameters import RobotParameters
 from hrl_core.ros.qos import interface
 from hrl_core.ros.senses import TICK, Senses
 from hrl_core.site import load_site
 from hrl_master.convert import decision_msg, goal_msg, order_from_msg, order_result_msg
 from hrl_master.decider import make_decider
 from hrl_master.desk import Desk
-from hrl_master.guardrails import GuardrailConfig, Guardrails
+from hrl_master.guardrails import Guardrails
 from hrl_master.ledger import Ledger, LedgerError
-from hrl_master.mission import Decision, MasterConfig, Mission, Order
+from hrl_master.master_parameters import MasterParameters
+from hrl_master.mission import Decision, Mission, Order
 from hrl_master.recovery import Restored, restore
 from hrl_master.replay import setting_of
 from hrl_master.scene import GripperConfig, Scene, build_scene
@@ -37,39 +35,6 @@ from hrl_msgs.msg import MasterDecision, Rejection, SkillResult, TickDone
 
 WAIT = "wait"  # a decision that needs no skill
 RESULT_KEPT = 86400  # s of ROS time; rcl counts from when the mission was accepted
-
-
-class MasterParameters(RobotParameters, MasterConfig, GuardrailConfig):
-    """Parameters of the master."""
-
-    server_timeout: float = Field(
-        default=15.0, gt=0, le=600, description="s of wall time for a skill's server to appear"
-    )
-    perception: str = Field(
-        default="perception", description="node whose ticks say what time it is, in lockstep"
-    )
-    skill_timeout: float = Field(
-        default=5.0, gt=0, le=600, description="s of ROS time without a sign of the running skill"
-    )
-    ledger: str = Field(
-        default="",
-        description="SQLite file that keeps all missions; empty: hrl/ledger.sqlite in $ROS_HOME, "
-        "which is ~/.ros where it is not set",
-    )
-    resume: bool = Field(
-        default=True,
-        description="go on with a mission whose master was killed; false: hand it over",
-    )
-    resume_within: float = Field(
-        default=600.0,
-        gt=0,
-        le=86400,
-        description="s of ROS time; a mission that was cut short longer ago is closed",
-    )
-    evidence_pictures: bool = Field(
-        default=True,
-        description="add what the cameras see to approvals and hand-overs; time goes on meanwhile",
-    )
 
 
 class MasterNode(HrlNode):
@@ -97,16 +62,16 @@ class MasterNode(HrlNode):
         self._scene: Future | None = None  # who waits for the next scene
         self._ending: tuple[Code, str] | None = None  # why the mission has to end
         self._alarm: tuple[float, Future] | None = None  # s of ROS time that is waited for
-        self._interrupted = False  # the mission is of a master that was killed
+        self._restored_at: float | None = None  # s of the steady clock; None: nothing to take up
 
     def load(self) -> None:
         p = self.parameters
         self._site, self._robot = load_site(p.site), load_robot(p.robot)
-        self._master_config = MasterConfig(**_part(p, MasterConfig))
-        self._guardrails = Guardrails(self._site, GuardrailConfig(**_part(p, GuardrailConfig)))
+        self._master_config = p.master
+        self._guardrails = Guardrails(self._site, p.guardrails)
         make_decider(self._site, self._master_config, self._guardrails)  # finds a wrong name
         self._setting = setting_of(p.site, self._master_config, self._guardrails.config)
-        self._ledger = Ledger(p.ledger or default_ledger())
+        self._ledger = Ledger(p.ledger_path)
         self._desk = Desk(self, self._ledger, p.evidence_pictures)
         self._skills = SkillFinder(self)
         self._decisions = self.publish_on(topics.DECISIONS)
@@ -139,7 +104,7 @@ class MasterNode(HrlNode):
         for mission in self._ledger.unfinished():
             if self._mission is None and self._ledger.claim(mission):
                 self._mission = self._restored(mission)
-                self._interrupted = True
+                self._restored_at = time.monotonic()
 
     def halt(self) -> None:
         self._end_mission(Code.SHUTDOWN, "the master ends")
@@ -154,11 +119,13 @@ class MasterNode(HrlNode):
         now = self._now()
         self._desk.check(now)
         self._ring(now)
-        if self._mission is None or self._interrupted:
+        if self._mission is None or self._restored_at is not None:
             self._skills.look()
-        if self._interrupted and not self._skills.missing and not self.e_stop:
-            self._interrupted = False
-            self.executor.create_task(self._resume)
+        if self._restored_at is not None:
+            late = time.monotonic() - self._restored_at > self.parameters.resume_patience
+            if (late or not self._skills.missing) and not self.e_stop:
+                self._restored_at = None
+                self.executor.create_task(self._resume)
         if self._running is None:
             return
         silent = self._now() - max(self._skill_tick, self._decided)
@@ -249,8 +216,7 @@ class MasterNode(HrlNode):
         self._desk.withdraw()
         if self._alarm is not None and not self._alarm[1].done():
             self._alarm[1].set_result(None)
-        if self._scene is not None and not self._scene.done():
-            self._scene.set_result(None)
+        self._miss_scene()
 
     async def _execute(self, handle):
         mission = self._mission
@@ -335,19 +301,22 @@ class MasterNode(HrlNode):
         self._ending = None
         for client in self._skills.clients.values():
             await client.clear()  # they still do what the other master wanted
-        scene = await self._next_scene()
-        if scene is not None:
-            ago = scene.stamp - mission.stamp
-            if not p.resume:
-                mission.give_up("the master was killed; missions are not resumed here")
-            elif not 0.0 <= ago <= p.resume_within:
-                mission.give_up(
-                    f"the master was killed {ago:.0f} s ago, limit {p.resume_within:.0f} s: the "
-                    "world may be another"
-                )
-            await self._work_off(mission, None)
-            ends = "; ".join(f"{end.code.name}: {end.detail}" for end in mission.results)
-            self.get_logger().warning(f"mission {mission.id} has ended: {ends}")
+        scene, reason = None, f"no server for {self._skills.missing}"
+        if not self._skills.missing:
+            scene, reason = await self._scene_within(p.resume_patience), "nothing was sensed"
+        if scene is None and self._ending is None:
+            detail = f"the master was killed, and {reason} within {p.resume_patience:.0f} s"
+            self._ending = Code.HANDED_OVER, detail
+        elif not p.resume:
+            mission.give_up("the master was killed; missions are not resumed here")
+        elif scene is not None and not 0.0 <= scene.stamp - mission.stamp <= p.resume_within:
+            mission.give_up(
+                f"the master was killed {scene.stamp - mission.stamp:.0f} s ago, allowed are 0 to "
+                f"{p.resume_within:.0f} s: the world may be another"
+            )
+        await self._work_off(mission, None)
+        ends = "; ".join(f"{end.code.name}: {end.detail}" for end in mission.results)
+        self.get_logger().warning(f"mission {mission.id} has ended: {ends}")
         self._mission = None
         self._let_go()
         self.begin()
@@ -481,6 +450,18 @@ class MasterNode(HrlNode):
         scene, self._scene = self._scene.result(), None
         return scene
 
+    async def _scene_within(self, seconds: float) -> Scene | None:
+        """The next scene; None where it does not come within some seconds of wall time."""
+        late = self.create_timer(seconds, self._miss_scene, clock=self.steady_clock)
+        try:
+            return await self._next_scene()
+        finally:
+            self.destroy_timer(late)
+
+    def _miss_scene(self) -> None:
+        if self._scene is not None and not self._scene.done():
+            self._scene.set_result(None)
+
     def _on_tick(self, stamp: float) -> None:
         """Sensor data of a tick are complete; while nobody waits for them, none are taken in."""
         if self._scene is None or self._scene.done():
@@ -542,15 +523,6 @@ class Refused(Exception):
     def __init__(self, code: Code, detail: str):
         super().__init__(detail)
         self.code = code
-
-
-def default_ledger() -> Path:
-    home = os.environ.get("ROS_HOME") or "~/.ros"
-    return Path(home).expanduser() / "hrl" / "ledger.sqlite"
-
-
-def _part(parameters: MasterParameters, model: type) -> dict:
-    return {name: getattr(parameters, name) for name in model.model_fields}
 
 
 def main() -> int:
