@@ -20,6 +20,7 @@ BLOCKED_WAITS = 8  # in an order, for a way to become free
 WALKS = 3  # failures of walks to a face; then it is left out or handed over
 UNSEEN = 6.0  # s without a sight of anything: a camera may be out
 BLOCKED = (Code.WALK_BLOCKED, Code.WALK_OFF_TARGET)
+NEARLY = (Code.APPROACH_BLOCKED, Code.APPROACH_OFF_TARGET)
 MANIPULATIONS = ("grasp", "place")
 
 
@@ -130,7 +131,9 @@ class BehaviourTree:
         }
         left = {face: way for face, way in left.items() if not self._given_up(face)}
         if not left:
-            return "", True
+            # Whatever hid the item in its empty bin may have gone meanwhile.
+            again = self._looks_at(first) == 1 and not s.beliefs.looks[first].items
+            return (first if again and not self._given_up(first) else ""), True
         return min(left, key=lambda face: (left[face], face)), True
 
     def _tried_in_vain(self, face: str) -> bool:
@@ -139,6 +142,11 @@ class BehaviourTree:
         look = s.beliefs.looks.get(face)
         found = bool(s.sighted_at) and s.sighted_at not in self._stations()
         return s.looked_in_vain(face) and look is not None and (look.how == "grasp" or found)
+
+    def _looks_at(self, face: str) -> int:
+        """How often the hand's camera did not find the item at a face."""
+        tries = self._situation.beliefs.tries
+        return sum(t.face == face and t.code == Code.ITEM_NOT_FOUND for t in tries)
 
     def _given_up(self, face: str) -> bool:
         """Whether too much went wrong at a face to go there again."""
@@ -155,6 +163,8 @@ class BehaviourTree:
         """Why a person is needed; empty: there is something to try."""
         s, b = self._situation, self._situation.beliefs
         item = s.order.item
+        if self._last is not None and self._last.code == Code.FELL:
+            return "the robot has fallen"
         if s.sighted_at == FLOOR and not s.scene.holding:
             return f"{item} lies on the floor, and no skill picks up from there"
         if b.lost is not None and s.sighted_at in self._stations():
@@ -193,6 +203,12 @@ class BehaviourTree:
         last = self._last
         if last is not None and last.skill in MANIPULATIONS and not last.worked:
             return False  # after a failed try the robot stands anew before it tries again
+        if last is not None and last.skill == "approach" and last.code in NEARLY:
+            # It may have come near enough all the same: a slippery floor, somebody in the way.
+            holding = self._situation.scene.holding
+            k = find(self._candidates, "place" if holding else "grasp")
+            if k is not None and self._candidates[k].face == self._face:
+                return self._candidates[k].allowed
         return self._options.stands_at(self._situation, self._face)
 
     def _camera_out(self) -> bool:

@@ -258,6 +258,10 @@ class Beliefs:
                 continue  # what was last seen in the gripper is not there any more
             x, y, z = (float(v) for v in seen.map_from_object[:3, 3])
             face = graph.boards.face_at(np.array([x, y, z]))
+            look = self.looks.get(face)
+            if old is None and look is not None and look.how == "grasp":
+                if stamp < look.stamp - FRESH:
+                    continue  # the hand's camera has not found it there since
             known[name] = Sighting((x, y, z), face, stamp, seen.confidence)
         return known
 
