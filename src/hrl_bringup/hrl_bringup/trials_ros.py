@@ -19,8 +19,9 @@ def run_over_ros(
     options: MissionOptions, robot: str, seeds: Sequence[int], folder: Path, progress: Progress
 ) -> Generator[tuple[int, MissionRow], None, None]:
     """Yield (seed, row); a system that broke is started anew for the next mission."""
-    logs = (folder / time.strftime("logs_%Y-%m-%d_%H-%M-%S")).resolve()
-    progress.console.print(f"logs of the nodes: {logs}", soft_wrap=True)
+    # A ledger of its own: it refuses a mission that it knows.
+    logs = (folder / time.strftime("ros_%Y-%m-%d_%H-%M-%S") / "logs").resolve()
+    progress.console.print(f"logs and ledger of the nodes: {logs.parent}", soft_wrap=True)
     with Domain() as domain:
         missions = _Missions(options, robot, [*seeds], progress)
         while missions.left:
