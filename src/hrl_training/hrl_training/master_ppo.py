@@ -21,15 +21,15 @@ HIDDEN = 64
 
 @dataclass(frozen=True, kw_only=True)
 class MasterPPOConfig:
-    learning_rate: float = 6e-4
+    learning_rate: float = 5e-4
     final_learning_rate: float = 1e-4
     epochs: int = 5
     minibatch: int = 256  # decisions
     clip: float = 0.2
     discount: float = 0.9995  # per second
     gae_lambda: float = 0.97
-    entropy_weight: float = 0.005
-    final_entropy_weight: float = 0.001
+    entropy_weight: float = 0.002
+    final_entropy_weight: float = 0.0005
     value_weight: float = 0.5
     gradient_norm: float = 0.5
     target_kl: float = 0.03  # an update ends where the policy has moved so far
@@ -207,18 +207,6 @@ class MasterPPO:
                 value_loss = (value - batch.returns[rows]).square().mean()
                 self._descend(loss + self.config.value_weight * value_loss)
         return float(loss.detach())
-
-    def value_only(self, batch: Batch, epochs: int) -> None:
-        """Fit the values of a new kind of mission before the policy moves."""
-        heads = list(self.net.value.parameters())
-        optimiser = torch.optim.Adam(heads, self.config.learning_rate)
-        for _ in range(epochs):
-            for rows in torch.randperm(len(batch.chosen)).split(self.config.minibatch):
-                value = self.net(batch.context[rows], batch.actions[rows], batch.mask[rows])[1]
-                loss = (value - batch.returns[rows]).square().mean()
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
 
     def _descend(self, loss: torch.Tensor) -> None:
         self.optimiser.zero_grad(set_to_none=True)

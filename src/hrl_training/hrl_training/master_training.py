@@ -49,8 +49,8 @@ Draw = Callable[[np.random.Generator], Job]
 class Schedule:
     """How many missions go into what."""
 
-    shown: int = 500  # of the behaviour tree, to begin with; 0: from scratch
-    shown_epochs: int = 12
+    shown: int = 600  # of the behaviour tree, to begin with; 0: from scratch
+    shown_epochs: int = 80
     per_update: int = 120
     missions: float = math.inf
     minutes: float = 10.0
