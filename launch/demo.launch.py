@@ -1,7 +1,7 @@
 """Everything of the demo, in lockstep and as fast as it goes; give the order yourself:
 
-ros2 action send_goal -f run_mission hrl_msgs/action/RunMission "{mission_id: first, \
-orders: [{id: '1', item: box_small, from_bin: A3, to_station: packing}]}"
+ros2 action send_goal -f run_mission hrl_msgs/action/RunMission "{orders: \
+[{id: '1', item: box_small, from_bin: A3, to_station: packing}]}"
 """
 
 from hrl_bringup.launching import describe
