@@ -6,6 +6,7 @@ import numpy as np
 import py_trees
 from py_trees.common import Status
 
+from hrl_core.geometry import compose, wrap_angle
 from hrl_core.outcomes import Code
 from hrl_master.beliefs import Try
 from hrl_master.boards import FLOOR
@@ -13,6 +14,7 @@ from hrl_master.candidates import FINISH, HAND_OVER, LONGEST, SCAN_LIMIT, WAIT, 
 from hrl_master.choice import Choice, certain, find
 from hrl_master.mission import MasterConfig
 from hrl_master.situation import Situation
+from hrl_perception.sectors import sector_angles
 
 BLIND_WAITS = 10  # in a row, for sensors or the localisation to come back
 CAMERA_WAITS = 6  # in front of a face, for a camera that sees nothing at all
@@ -21,6 +23,7 @@ WALKS = 3  # failures of walks to a face; then it is left out or handed over
 UNSEEN = 6.0  # s without a sight of anything: a camera may be out
 BLOCKED = (Code.WALK_BLOCKED, Code.WALK_OFF_TARGET)
 NEARLY = (Code.APPROACH_BLOCKED, Code.APPROACH_OFF_TARGET)
+SIGHT = 0.15  # rad to either side of a way that has to be free
 MANIPULATIONS = ("grasp", "place")
 
 
@@ -316,18 +319,29 @@ class BehaviourTree:
         return self._situation.beliefs.failures("walk", self._face) == 2 and self._by_waypoint(why)
 
     def _by_waypoint(self, why: str) -> bool:
-        """To the waypoint around from which the way that is left is the shortest."""
+        """To the waypoint in sight from which the way that is left is the shortest."""
         steps = [
-            (c.way + c.onward, k)
+            (not self._in_sight(c), c.way + c.onward, k)
             for k, c in enumerate(self._candidates)
             if c.kind == "walk" and not c.face and c.allowed
             and not self._situation.beliefs.failures("walk", c.target)
         ]  # fmt: skip
         if not steps:
             return False
-        k = min(steps)[1]
+        k = min(steps)[-1]
         self._chosen = certain(k, self._candidates, f"{why}: goes by {self._candidates[k].target}")
         return True
+
+    def _in_sight(self, candidate: Candidate) -> bool:
+        """Whether the scan shows nothing between the robot and where a walk ends."""
+        scene = self._situation.scene
+        if scene.map_from_base is None or candidate.pose is None:
+            return False
+        lidar = compose(scene.map_from_base, scene.base_from_lidar)
+        away = candidate.pose[:2] - lidar[:2]
+        bearing = np.arctan2(away[1], away[0]) - lidar[2]
+        beside = np.abs(wrap_angle(sector_angles(len(scene.sectors)) - bearing)) < SIGHT
+        return bool((scene.sectors[beside] > np.hypot(away[0], away[1])).all())
 
     def _wait(self, why: str, limit: int) -> bool:
         return self._waits < limit and self._pick(WAIT, None, why)
