@@ -143,12 +143,13 @@ def _learn(
         curve.add(trainer.missions, value)
         if value > best_value:
             best, best_value = trainer.weights(), value
-        if time.monotonic() >= deadline:
+        if trainer.missions and time.monotonic() >= deadline:
             return best, curve, trainer.missions
         # Points lie ever further apart, so that a long curve does not cost more than its training.
         for _ in range(every):
-            if time.monotonic() < deadline:
-                trainer.improve()
+            trainer.improve()
+            if time.monotonic() >= deadline:
+                break
         every = min(every + 1, 6)
 
 

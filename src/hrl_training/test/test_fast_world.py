@@ -10,12 +10,12 @@ import torch
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded
-from hrl_master.learned import Network
+from hrl_master.learned import Network, load_policy, write_policy
 from hrl_master.mission import Decision
 from hrl_sim_bridge.faults import Fault, FaultKind
 from hrl_sim_bridge.floorplan import Rectangle
 from hrl_sim_bridge.world import load_world
-from hrl_training.adapt import Curve
+from hrl_training.adapt import AdaptOptions, Curve, adapt
 from hrl_training.fast import happenings
 from hrl_training.fast.flat import FlatMissions
 from hrl_training.fast.floor import Floor, in_sight, outline, ranges
@@ -32,6 +32,7 @@ from hrl_training.master_ppo import (
     Step,
     advantages,
 )
+from hrl_training.master_training import Schedule, Trainer, drawing, save
 
 WORLD = "two_aisles"
 
@@ -240,3 +241,42 @@ def test_missions_without_skills_move_end_and_are_finite():
         step = env.step(np.tile([1.0, 0.0, 0.3, -1.0], (2, 1)))
         assert np.isfinite(step.observation).all() and np.isfinite(step.reward).all()
     assert len(env.returns) >= 2 and max(env.returns) < 0
+
+
+@pytest.mark.slow
+def test_a_site_gets_its_own_policy_with_card_curves_and_picture(tmp_path):
+    torch.manual_seed(0)
+    net = CandidateNet(len(CONTEXT_NAMES), len(ACTION_NAMES))
+    about = {"name": "n", "trained_on": "nothing", "seed": 0, "missions": 0, "figures": {}}
+    write_policy(tmp_path / "begin", net.exported(), **about)
+    options = AdaptOptions(
+        world="open_bay",
+        minutes=0.05,
+        seeds=1,
+        workers=1,
+        missions=8,
+        init=tmp_path / "begin",
+        compare=True,
+        out=tmp_path / "out",
+    )
+    result = adapt(options)
+    card, weights = load_policy(tmp_path / "out")
+    assert card.missions > 0 and set(weights) == set(net.exported())
+    assert set(result["curves"]) == {"adapted", "from scratch", "without skills"}
+    assert (tmp_path / "out" / "adaptation.png").stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path):
+    rollouts = Rollouts([Place("open_bay")])
+    schedule = Schedule(shown=6, shown_epochs=2, per_update=6, missions=12)
+    trainer = Trainer(rollouts, drawing(1), schedule, seed=3)
+    trainer.train(lambda _: None)
+    save(trainer, tmp_path / "checkpoint.pt")
+    again = Trainer(rollouts, drawing(1), replace(schedule, missions=18), seed=3)
+    again.load_state(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    assert again.missions == 12
+    for name, array in trainer.weights().items():
+        np.testing.assert_array_equal(array, again.weights()[name])
+    again.train(lambda _: None)
+    assert again.missions == 18
