@@ -6,6 +6,7 @@ a trial there, only faster.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -155,8 +156,8 @@ class Rig:
 
     def chance(self, decision: Decision) -> Estimate:
         """What the skill says of its chances now."""
-        chances = load_chances(decision.skill)
-        return estimate(self.runner(decision.skill), self._goal(decision), self.sensed, chances)
+        runner, goal = self.runner(decision.skill), self._goal(decision)
+        return estimate(runner, goal, self.sensed, _chances_of(decision.skill))
 
     def _chances(self, decisions: list[Decision]) -> dict[tuple[str, str], float]:
         """The skills' answers, by skill and target; where they know nothing, none."""
@@ -238,3 +239,7 @@ class Rig:
     @staticmethod
     def _provides(skill: str) -> tuple[str, ...]:
         return load_class(skill).contract.provides
+
+
+# Read once: a decision asks for the chances of many candidates.
+_chances_of = cache(load_chances)
