@@ -82,6 +82,10 @@ def _of_decision(
     if message is None:
         assert entry is not None, "it is in one of the two"
         lines = [f"{index}: {entry['skill']} {entry['target']}", f"because: {entry['reason']}"]
+        rows = zip(entry["candidates"], entry["probabilities"], entry.get("why_not", ()), strict=False)
+        for label, probability, why_not in sorted(rows, key=lambda row: -row[1]):
+            share = f"  {100 * probability:5.1f} %" if not why_not else "      no "
+            lines.append(f"{share}  {label}" + (f": {why_not}" if why_not else ""))
         return [*lines, *_ended(entry), "no recorded scene: nothing to replay"], True
     decider, situation = decider_of(setting_from_msg(message), world), situation_from_msg(message)
     again = decider.decide(situation)
@@ -106,10 +110,10 @@ def _difference(entry: dict[str, Any], again: Decision) -> str:
         entry["skill"],
         entry["target"],
         entry["reason"],
-        face=again.face,  # the file does not hold these
-        pose=again.pose,
+        face=entry.get("face", again.face),
+        pose=again.pose,  # the file does not hold these
         purpose=again.purpose,
-        why_not=again.why_not,
+        why_not=tuple(entry.get("why_not", again.why_not)),
         candidates=tuple(entry["candidates"]),
         probabilities=tuple(entry["probabilities"]),
         allowed=tuple(entry["allowed"]),

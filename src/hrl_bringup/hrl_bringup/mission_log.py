@@ -37,6 +37,8 @@ class DecisionEntry:
     probabilities: list[float]
     allowed: list[bool]
     started: float
+    face: str = ""  # bin or station that it is done at
+    why_not: list[str] = field(default_factory=list)  # where a candidate is not allowed
     chance: float | None = None  # of success, as the skill gave it before
     ended: float | None = None
     outcome: str | None = None  # name of the code

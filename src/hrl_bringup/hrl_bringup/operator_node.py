@@ -169,6 +169,8 @@ class Operator:
                     target=message.target,
                     reason=message.reason,
                     candidates=list(message.candidates),
+                    why_not=list(message.why_not),
+                    face=message.face,
                     probabilities=[round(float(p), 4) for p in message.probabilities],
                     allowed=list(message.allowed),
                     started=stamp,

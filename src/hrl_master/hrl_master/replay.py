@@ -17,6 +17,7 @@ from hrl_master.mission import Decision, MasterConfig
 from hrl_master.situation import Situation
 
 MATTERED = 5  # numbers that are named
+ROUNDING = 1e-4  # of probabilities in messages and files
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def same_decision(a: Decision, b: Decision) -> bool:
         (a.skill, a.target, a.face, a.purpose, a.reason, a.candidates, a.allowed, a.why_not)
         == (b.skill, b.target, b.face, b.purpose, b.reason, b.candidates, b.allowed, b.why_not)
         and poses[0] == poses[1]
-        and np.allclose(a.probabilities, b.probabilities, rtol=0, atol=1e-5)
+        and np.allclose(a.probabilities, b.probabilities, rtol=0, atol=ROUNDING)
     )
 
 
