@@ -17,8 +17,8 @@ from hrl_core.topics import CAMERAS
 from hrl_sim_bridge.barriers import barrier_at
 from hrl_sim_bridge.disturbance_ranges import KINDS
 from hrl_sim_bridge.faults import Fault, FaultKind, Trigger
+from hrl_sim_bridge.floorplan import Rectangle, shortest_ways
 from hrl_sim_bridge.trial import Trial
-from hrl_sim_bridge.waypoint_routes import nearest_waypoint, shortest_route
 
 if TYPE_CHECKING:
     from hrl_sim_bridge.world import World
@@ -33,6 +33,8 @@ EXCLUSIVE = (
     {"missing_item", "dropped_item"},
 )
 TO_START = 2.0  # m between the robot's start and what closes its way
+BESIDE = 0.8  # m from the robot's way; what is nearer makes it go round or slip
+WAY = 0.9  # m, as wide as walk is measured on: config/tasks/walk.yaml
 TO_STAGING = 1.0  # m between a barrier and the places where the robot has to stand
 
 
@@ -86,32 +88,33 @@ def _duration(rng: np.random.Generator, ranges) -> float:
 
 
 def _on_the_way(world: World, trial: Trial, rng: np.random.Generator, barrier: bool) -> str | None:
-    """A waypoint between start, bin and station, away from the places where the robot must stand.
+    """A waypoint where a barrier, or what has a radius of BESIDE, is in the robot's way.
 
-    None: there is none.
+    It lies on the shortest way from the start to the bin or from there to the station, away from
+    the places where the robot must stand. If no waypoint does, any that is away from them; None:
+    there is none.
     """
     site, order = world.site, trial.order
-    stops = np.array(
-        [site.pose_in_front(face, site.staging)[:2] for face in (order.from_bin, order.to_station)]
+    bin_, station = (
+        site.pose_in_front(face, site.staging)[:2] for face in (order.from_bin, order.to_station)
     )
-    if not site.waypoints:
-        return None
-    first, bin_, station = (
-        nearest_waypoint(site, point) for point in (trial.start[:2], stops[0], stops[1])
-    )
-    passed = {*shortest_route(site, first, bin_), *shortest_route(site, bin_, station)}
-
-    def fits(name: str) -> bool:
-        x, y, _ = site.waypoints[name].pose
-        if np.hypot(x - trial.start[0], y - trial.start[1]) < TO_START:
-            return False
-        if not barrier:
-            return True
-        box = barrier_at(site, trial.obstacles, name)
-        return bool(box.distance(stops).min() >= TO_STAGING)
-
-    names = [name for name in sorted(passed) if fits(name)]
-    names = names or [name for name in site.waypoints if fits(name)]
+    boxes = [Rectangle("", each.pose, each.size[:2]) for each in trial.obstacles]
+    ways = shortest_ways(site, boxes, bin_, np.array([trial.start[:2], station]), WAY)
+    walked = np.concatenate(ways)
+    met, others = [], []
+    for name, waypoint in sorted(site.waypoints.items()):
+        place = np.array(waypoint.pose[:2])
+        if np.linalg.norm(place - trial.start[:2]) < TO_START:
+            continue
+        if barrier:
+            box = barrier_at(site, trial.obstacles, name)
+            if box.distance(np.array([bin_, station])).min() < TO_STAGING:
+                continue
+            hit = bool((box.distance(walked) == 0).any())
+        else:
+            hit = bool((np.linalg.norm(walked - place, axis=1) < BESIDE).any())
+        (met if hit else others).append(name)
+    names = met or others
     return names[rng.integers(len(names))] if names else None
 
 

@@ -38,7 +38,7 @@ class Chance(Config):
 class BlockedLater(Chance):
     """A barrier comes up in an aisle while the robot is on its way there."""
 
-    delay: Seconds = (0.0, 4.0)  # s after the robot is within 3 m
+    delay: Seconds = (0.0, 2.0)  # s after the robot is within 3 m
     duration: Duration = (20.0, 60.0)  # s
     for_good: Share = 0.5  # of the barriers stay
 
@@ -52,7 +52,7 @@ class WrongItem(Chance):
 class StepsIn(Chance):
     """A person walks into the way, stands there, and leaves."""
 
-    delay: Seconds = (0.0, 4.0)  # s after the robot is within 3 m
+    delay: Seconds = (0.0, 1.5)  # s after the robot is within 3 m
     duration: Duration = (8.0, 25.0)  # s, from stepping in to turning away
 
 

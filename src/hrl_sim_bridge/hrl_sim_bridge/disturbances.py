@@ -19,13 +19,13 @@ from hrl_sim_bridge.faults import (
     check_target,
     check_trigger,
 )
+from hrl_sim_bridge.floorplan import neighbours
 from hrl_sim_bridge.people import Visitor
 from hrl_sim_bridge.robot_model import plant_model
 from hrl_sim_bridge.sensors import Body
 from hrl_sim_bridge.trial import ITEM_GAP, Trial, place_in_bin
 from hrl_sim_bridge.truth import ContactWatch
 from hrl_sim_bridge.warehouse import AWAY, BARRIER_SIZE, SPARES
-from hrl_sim_bridge.waypoint_routes import neighbours
 from hrl_skills.skill import TICK
 
 SLIPPERY = 0.15  # friction of a wet floor

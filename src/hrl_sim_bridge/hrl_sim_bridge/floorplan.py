@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from hrl_core.site import Site
 
 CELL = 0.1  # m, grid for checking passages
+STEP = 0.2  # m, grid for finding ways
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,50 @@ def passable(
     cells = np.clip((places / CELL).astype(int), 0, np.array(shape) - 1)
     found = regions[cells[:, 0], cells[:, 1]]
     return (found == found[0]) & (found > 0)
+
+
+def shortest_ways(
+    site: Site, others: Iterable[Rectangle], hub: np.ndarray, places: np.ndarray, width: float
+) -> list[np.ndarray]:
+    """Shortest ways of a disc `width` [m] across from each place (n, 2) m to a hub (2,) m in map.
+
+    Each is (m, 2) m, about STEP apart; empty where there is none (Dijkstra on a grid).
+    """
+    shape = tuple(int(length / STEP) for length in site.size)
+    centres = (np.moveaxis(np.indices(shape), 0, -1) + 0.5) * STEP
+    free = clearance(site, others, centres) >= 0.5 * width
+    number = np.arange(free.size).reshape(shape)
+    starts, ends, lengths = [], [], []
+    for dx, dy in ((1, 0), (0, 1), (1, 1), (1, -1)):
+        here = (slice(0, shape[0] - dx), slice(max(0, -dy), shape[1] - max(0, dy)))
+        there = (slice(dx, shape[0]), slice(max(0, dy), shape[1] - max(0, -dy)))
+        both = free[here] & free[there]
+        starts.append(number[here][both])
+        ends.append(number[there][both])
+        lengths.append(np.full(len(starts[-1]), STEP * np.hypot(dx, dy)))
+    edges = (np.concatenate(lengths), (np.concatenate(starts), np.concatenate(ends)))
+    graph = csr_array(edges, shape=(free.size, free.size))
+
+    def cell(point: np.ndarray) -> int:
+        x, y = np.clip((point / STEP).astype(int), 0, np.array(shape) - 1)
+        return int(number[x, y])
+
+    before = dijkstra(graph, directed=False, indices=cell(hub), return_predecessors=True)[1]
+    ways = []
+    for place in places:
+        cells = [cell(place)]
+        while before[cells[-1]] >= 0:
+            cells.append(int(before[cells[-1]]))
+        reached = cells[-1] == cell(hub)
+        ways.append(centres.reshape(-1, 2)[cells] if reached else np.zeros((0, 2)))
+    return ways
+
+
+def neighbours(site: Site, name: str) -> list[str]:
+    """Waypoints that an edge joins with this one."""
+    ahead = site.waypoints[name].neighbours
+    behind = [other for other, waypoint in site.waypoints.items() if name in waypoint.neighbours]
+    return sorted({*ahead, *behind} - {name})
 
 
 def distance_to_path(path: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -12,14 +12,13 @@ import numpy as np
 
 from hrl_core.site import Site
 from hrl_sim_bridge.barriers import barrier_at
+from hrl_sim_bridge.disturbance_draws import WAY
 from hrl_sim_bridge.faults import Fault, FaultKind
 from hrl_sim_bridge.floorplan import CELL, Rectangle, clearance, passable
 from hrl_sim_bridge.judge import item_on_floor
 from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.truth import Truth
 from hrl_sim_bridge.world import World
-
-WAY = 0.9  # m, as wide as walk is measured on: config/tasks/walk.yaml
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from hrl_core.site import Site
 from hrl_sim_bridge.barriers import barrier_at
 from hrl_sim_bridge.disturbances import WET_RADIUS
 from hrl_sim_bridge.faults import Fault, FaultKind, Trigger
-from hrl_sim_bridge.floorplan import Rectangle, solids
+from hrl_sim_bridge.floorplan import Rectangle, neighbours, solids
 from hrl_sim_bridge.solvable import solvable
 from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.warehouse import (
@@ -25,7 +25,6 @@ from hrl_sim_bridge.warehouse import (
     SHELF_COLOUR,
     STATION_COLOUR,
 )
-from hrl_sim_bridge.waypoint_routes import neighbours
 from hrl_sim_bridge.world import World
 
 INK, FAINT, TROUBLE, MARKER = "#22303c", "#9aa7b2", "#c8281e", "#111111"
