@@ -169,5 +169,10 @@ class MissionLog:
         path.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
 
 
+def mission_id(world: str, seed: int) -> str:
+    """What the mission of a seed is called; the master runs each only once per ledger."""
+    return f"{world}/{seed}"
+
+
 def _rounded(row: tuple[float, ...]) -> list[float]:
     return [round(value, 4) for value in row]

@@ -18,7 +18,7 @@ from rclpy.node import NodeNameNonExistentError
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from hrl_bringup.mission_log import DecisionEntry, MissionLog, SkillState
+from hrl_bringup.mission_log import DecisionEntry, MissionLog, SkillState, mission_id
 from hrl_core import topics
 from hrl_core.geometry import planar_from_transform
 from hrl_core.outcomes import Code
@@ -119,7 +119,7 @@ class Operator:
         self._log = log
         if self.truth is not None:
             log.started = log.now = self.truth.time
-        goal = RunMission.Goal(mission_id=f"{log.world}/{log.seed}")
+        goal = RunMission.Goal(mission_id=mission_id(log.world, log.seed))
         goal.orders = [Order(id="1", **log.order)]
         sent = self._mission.send_goal_async(goal, feedback_callback=self._on_feedback)
         handle = self._result_of(sent, "the master does not answer")

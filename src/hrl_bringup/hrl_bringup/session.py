@@ -44,6 +44,11 @@ def new_log(world: World, name: str, seed: int, disturb: Disturb = "file") -> Mi
     return MissionLog(name, seed, parts, obstacles)
 
 
+def ledger_beside(logs: Path) -> Path:
+    """The ledger of a system whose nodes log into a folder."""
+    return logs.parent / "ledger.sqlite"
+
+
 def start_nodes(runner: Runner, options: SystemOptions) -> tuple[NodeSpec, ...]:
     """Start plant, perception, skills and master (and the recorder); return what was started."""
     values: dict[str, ParameterValue] = {
@@ -58,7 +63,7 @@ def start_nodes(runner: Runner, options: SystemOptions) -> tuple[NodeSpec, ...]:
     more: dict[str, Mapping[str, ParameterValue]] = {
         "plant": {"paused": True, "overview_rate": options.overview_rate},
         "master": {
-            "ledger": str(runner.logs.parent / "ledger.sqlite"),
+            "ledger": str(ledger_beside(runner.logs)),
             "resume": False,  # the plant starts anew with the nodes
             # Time goes on while a camera is looked through: that would count for a trial.
             "evidence_pictures": options.recording is not None,

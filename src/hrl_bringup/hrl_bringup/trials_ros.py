@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.progress import Progress
 
 from hrl_bringup.environment import Domain
-from hrl_bringup.mission_log import MissionLog
+from hrl_bringup.mission_log import MissionLog, mission_id
 from hrl_bringup.runner import NodeDied, Runner
-from hrl_bringup.session import System, SystemOptions, new_log
+from hrl_bringup.session import System, SystemOptions, ledger_beside, new_log
+from hrl_master.ledger import Ledger
 from hrl_sim_bridge.solvable import solvable
 from hrl_training.mission_rows import MissionRow
-from hrl_training.missions import MissionOptions, order_of
+from hrl_training.missions import MissionOptions, note_judgement, order_of
 
 
 def run_over_ros(
@@ -49,6 +50,10 @@ class _Missions:
         with System(runner, system_options, self._show) as system:
             while self.left:
                 row, broken = self._run(system, self.left.pop(0))
+                with Ledger(ledger_beside(runner.logs)) as ledger:
+                    mission = mission_id(options.world_name, row.seed)
+                    if ledger.knows(mission):  # else the master never heard of it
+                        note_judgement(ledger, mission, row)
                 yield row.seed, row
                 if broken is not None:
                     self._progress.console.print(

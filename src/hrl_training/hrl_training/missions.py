@@ -69,16 +69,21 @@ class MissionRunner:
         with Ledger(path, durable=False) as ledger:
             record = rig.run_mission(options.config, options.guardrails, ledger=ledger, about=about)
             row = row_of(record, options, trial, 0.0)
-            ledger.judge(
-                record.mission_id,
-                0,
-                delivered=row.delivered,
-                solvable=row.solvable,
-                wrong_item=row.wrong_item_delivered,
-                contacts_with_people=row.contacts_with_people,
-                cause=row.cause,
-            )
+            note_judgement(ledger, record.mission_id, row)
         return record
+
+
+def note_judgement(ledger: Ledger, mission: str, row: MissionRow) -> None:
+    """Add to a ledger what the plant's truth says of a mission, for `./hrl report`."""
+    ledger.judge(
+        mission,
+        0,
+        delivered=row.delivered,
+        solvable=row.solvable,
+        wrong_item=row.wrong_item_delivered,
+        contacts_with_people=row.contacts_with_people,
+        cause=row.cause,
+    )
 
 
 def row_of(
