@@ -31,7 +31,7 @@ from hrl_skills.skill import TICK
 SLIPPERY = 0.15  # friction of a wet floor
 WET_RADIUS = 1.0  # m
 SLIPPING = [0.01, 0.0005, 0.0001]  # friction of an item that slips out of the gripper
-ROOM = 0.9  # m between the robot's middle and a barrier that comes up
+ROOM = 1.6  # m between the robot's middle and a barrier that comes up: it can still stop
 PERSON_ROOM = 1.8  # m between the robot's middle and a person who comes
 COVER_COLOUR = [0.6, 0.6, 0.58, 1]
 
@@ -156,7 +156,8 @@ class Disturbances:
 
     def _end(self, fault: Fault, spare: str | None) -> None:
         if fault.kind is FaultKind.PERSON and spare is not None:
-            self._visitors[spare].leave(self._doors(fault.target, 0.0)[0])
+            if spare in self._visitors and not self._visitors[spare].leaving:
+                self._visitors[spare].leave(self._doors(fault.target, 0.0)[0])
         elif spare is not None:
             self._mocap(spare)[:] = [0, 0, AWAY]
         if fault.kind is FaultKind.MARKER_OCCLUDED:
@@ -203,7 +204,7 @@ class Disturbances:
         pose = self._robot_pose()
         for body, visitor in [*self._visitors.items()]:
             visitor.advance(TICK, self._base, pose)
-            if visitor.leaving and visitor.stuck:
+            if visitor.stuck:  # the robot stands in the way: back to where they came from
                 visitor.leave(visitor.entry)
             gone = visitor.leaving and visitor.arrived
             self._mocap(body)[:] = [0, 0, AWAY] if gone else [*visitor.position, 0.0]

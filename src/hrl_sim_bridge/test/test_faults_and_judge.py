@@ -199,3 +199,16 @@ def test_nothing_is_delivered_at_the_start(plant):
     judgement = judge(plant.truth(), plant.trial.order, plant.world.site)
     assert not judgement.delivered
     assert judgement.placement_error > 1.0
+
+
+def test_a_person_turns_back_where_the_robot_stands_in_the_way(make_plant, warehouse):
+    """The robot stands at the waypoint itself, and nobody walks into it."""
+    trial = replace(warehouse.sample(0), people=(), obstacles=(), start=np.array([3.0, 1.8, 0.0]))
+    fault = Fault(FaultKind.PERSON, "south", duration=60.0)
+    plant = make_plant(warehouse, replace(trial, faults=(fault,)))
+    seen = []
+    for _ in range(150):
+        plant.step(Command())
+        seen.append(bool(plant.data.body("person/0").xpos[2] > -1))
+    assert any(seen) and not seen[-1]
+    assert not [name for name in plant.truth().touches if "person" in name]
