@@ -291,9 +291,9 @@ def check_nothing_lost_or_doubled(path: Path, world: World) -> Counter:
 
 @pytest.mark.slow
 def test_a_master_killed_at_any_point_loses_no_order_and_runs_none_twice(tmp_path):
-    at, resumed, codes = 0, 0, Counter()
+    at, resumed, codes = -1, 0, Counter()
     while True:
-        at += 1
+        at += 2  # a write is three statements: each of them is met at every second write
         folder = tmp_path / str(at)
         folder.mkdir()
         path, world = folder / "ledger.sqlite", World(folder / "world")
@@ -304,7 +304,7 @@ def test_a_master_killed_at_any_point_loses_no_order_and_runs_none_twice(tmp_pat
         world = World(folder / "world")
         assert run_and_be_killed(path, world, -1)
         codes += check_nothing_lost_or_doubled(path, world)
-    assert at > 100 and resumed > 100
+    assert at > 100 and resumed > 50
     # Only a place that was cut short leaves a doubt.
     assert 0 < codes[Code.HANDED_OVER] < 0.2 * codes[Code.SUCCEEDED]
 
