@@ -235,6 +235,10 @@ class Disturbances:
         self._model.geom_size[geom] = half
         self._model.geom_rbound[geom] = np.linalg.norm(half)
         self._model.geom_aabb[geom, 3:] = half
+        # Several rays at once are sorted by the boxes of bodies: without this the scan would see
+        # the barrier only as wide as it was in the model.
+        body_box = self._model.body_bvhadr[self._model.body(body).id]
+        self._model.bvh_aabb[body_box, 3:] = half
         yaw = place.pose[2]
         mocap = self._model.body(body).mocapid[0]
         self._data.mocap_pos[mocap] = [*place.pose[:2], half[2]]
