@@ -6,7 +6,6 @@ import numpy as np
 import py_trees
 from py_trees.common import Status
 
-from hrl_core.geometry import compose, wrap_angle
 from hrl_core.outcomes import Code
 from hrl_master.beliefs import Try
 from hrl_master.boards import FLOOR
@@ -14,7 +13,7 @@ from hrl_master.candidates import FINISH, HAND_OVER, LONGEST, SCAN_LIMIT, WAIT, 
 from hrl_master.choice import Choice, certain, find
 from hrl_master.mission import MasterConfig
 from hrl_master.situation import Situation
-from hrl_perception.sectors import sector_angles
+from hrl_master.ways import in_sight
 
 BLIND_WAITS = 10  # in a row, for sensors or the localisation to come back
 CAMERA_WAITS = 6  # in front of a face, for a camera that sees nothing at all
@@ -23,7 +22,7 @@ WALKS = 3  # failures of walks to a face; then it is left out or handed over
 UNSEEN = 6.0  # s without a sight of anything: a camera may be out
 BLOCKED = (Code.WALK_BLOCKED, Code.WALK_OFF_TARGET)
 NEARLY = (Code.APPROACH_BLOCKED, Code.APPROACH_OFF_TARGET)
-SIGHT = 0.15  # rad to either side of a way that has to be free
+DETOUR = 0.5  # m, by which a way round is longer
 MANIPULATIONS = ("grasp", "place")
 
 
@@ -99,6 +98,7 @@ class BehaviourTree:
             branch("near", self._may_approach, leaf("approach", self._approach)),
             branch("cut off", self._cut_off, leaf("wait", self._wait_for_way)),
             branch("walk failed", self._walk_failed, leaf("another way", self._other_way)),
+            branch("detour", self._has_detour, leaf("along the graph", self._along_graph)),
             leaf("walk", self._walk),
             leaf("approach all the same", self._approach),
             leaf("wait", lambda: self._wait("nothing else may run now", 3)),
@@ -242,6 +242,12 @@ class BehaviourTree:
         last = self._last
         return last is not None and last.skill == "walk" and last.code in BLOCKED
 
+    def _has_detour(self) -> bool:
+        """Whether the graph knows a way round what has stopped the walk to the face."""
+        k = find(self._candidates, "walk", self._face)
+        failed = self._situation.beliefs.failures("walk", self._face) > 0
+        return failed and k is not None and DETOUR < self._candidates[k].excess < LONGEST / 2
+
     def _looked_for_lost(self) -> bool:
         lost, tries = self._situation.beliefs.lost, self._situation.beliefs.tries
         assert lost is not None
@@ -308,15 +314,38 @@ class BehaviourTree:
         last = self._last
         assert last is not None
         why = f"the way to {last.target} failed ({Code(last.code).name})"
-        k = find(self._candidates, "walk", self._face)
-        detour = k is not None and 0.5 < self._candidates[k].excess < 20
-        if detour and self._by_waypoint(why):
+        if self._has_detour() and (self._along_graph() or self._by_waypoint(why)):
             return True
         tries = self._situation.beliefs.tries
         recent = sum(t.skill == WAIT for t in tries[tries.index(last) + 1 :])
         if recent < 1 and self._wait(why, BLOCKED_WAITS):
             return True
         return self._situation.beliefs.failures("walk", self._face) == 2 and self._by_waypoint(why)
+
+    def _along_graph(self) -> bool:
+        """To the farthest waypoint in sight on the shortest way that is not blocked."""
+        s, graph = self._situation, self._options.graph
+        walks = {
+            c.target: k
+            for k, c in enumerate(self._candidates)
+            if c.kind == "walk" and not c.face and c.allowed and self._in_sight(c)
+        }
+        if s.scene.map_from_base is None or not walks:
+            return False
+        start = min(walks, key=lambda n: self._candidates[walks[n]].way + self._left(n))
+        path = graph.path(start, self._face, s.beliefs.blocked)
+        ahead = [name for name in path if name in walks]
+        if not ahead:
+            return False
+        why = f"round what blocks the way to {self._face}, by {ahead[-1]}"
+        self._chosen = certain(walks[ahead[-1]], self._candidates, why)
+        return True
+
+    def _left(self, node: str) -> float:
+        """Length [m] of the way from a node to the face, round what is blocked."""
+        graph = self._options.graph
+        ways = graph.distances(self._situation.beliefs.blocked)
+        return float(ways[graph.index[node], graph.index[self._face]])
 
     def _by_waypoint(self, why: str) -> bool:
         """To the waypoint in sight from which the way that is left is the shortest."""
@@ -337,11 +366,7 @@ class BehaviourTree:
         scene = self._situation.scene
         if scene.map_from_base is None or candidate.pose is None:
             return False
-        lidar = compose(scene.map_from_base, scene.base_from_lidar)
-        away = candidate.pose[:2] - lidar[:2]
-        bearing = np.arctan2(away[1], away[0]) - lidar[2]
-        beside = np.abs(wrap_angle(sector_angles(len(scene.sectors)) - bearing)) < SIGHT
-        return bool((scene.sectors[beside] > np.hypot(away[0], away[1])).all())
+        return bool(in_sight(scene, candidate.pose[None, :2])[0])
 
     def _wait(self, why: str, limit: int) -> bool:
         return self._waits < limit and self._pick(WAIT, None, why)

@@ -16,6 +16,7 @@ from hrl_master.guardrails import Guardrails
 from hrl_master.mission import FINISH, HAND_OVER, LEAVE_FACE, Decision, MasterConfig
 from hrl_master.scene import SEEN_LATELY
 from hrl_master.situation import Situation
+from hrl_master.ways import in_sight
 
 LOOK_AROUND, WAIT = "look_around", "wait"
 KINDS = (
@@ -120,14 +121,14 @@ class Options:
             return (Candidate(FINISH, FINISH, order.to_station),)
         base, ways = situation.scene.map_from_base, None
         if base is not None:
-            ways = self.graph.to_nodes(base[:2], situation.beliefs.blocked)
+            ways = self._ways(situation, base)
         faces = self._faces_of_interest(situation, ways)
         place = None if base is None or ways is None else self._place(situation, faces, base, ways)
         found: list[Candidate] = [*self._manipulations(situation, faces)]
         found += [self._approach(situation, face) for face in faces]
         if place is not None:
             found += [self._walk_to_face(place, face) for face in faces]
-            found += self._waypoints(place)
+            found += self._waypoints(place, bool(situation.beliefs.blocked))
             found.append(self._look_around(place))
         found.append(self._back_out(situation))
         found.append(Candidate(WAIT, WAIT, f"{WAITING:.0f} s", parameters={"duration_s": WAITING}))
@@ -169,6 +170,13 @@ class Options:
             unseen = [name for name in bins if name not in beliefs.looks]
             faces += sorted(unseen, key=lambda name: ways[self.graph.index[name]])
         return list(dict.fromkeys(faces))[: 1 + FACES]
+
+    def _ways(self, situation: Situation, base: np.ndarray) -> np.ndarray:
+        """Lengths (n,) m of the ways to all nodes, round what is believed to be blocked."""
+        blocked, sight = situation.beliefs.blocked, None
+        if blocked and np.isfinite(situation.scene.sectors).any():
+            sight = in_sight(situation.scene, self.graph.points)
+        return self.graph.to_nodes(base[:2], blocked, sight)
 
     def _place(
         self, situation: Situation, faces: list[str], base: np.ndarray, ways: np.ndarray
@@ -239,11 +247,15 @@ class Options:
             **self._lengths(place, k, straight),
         )  # fmt: skip
 
-    def _waypoints(self, place: _Place) -> list[Candidate]:
-        """The waypoints around: those next to where the robot is, nearest first."""
+    def _waypoints(self, place: _Place, blocked: bool) -> list[Candidate]:
+        """The waypoints around: those next to where the robot is, nearest first.
+
+        Where a way is `blocked` the one to go back by may be next to another node around.
+        """
         graph, site = self.graph, self.site
-        here = graph.here(np.array(place.base[:2]))
-        names = {here, *graph.neighbours(here)} & set(site.waypoints)
+        nodes = graph.around(np.array(place.base[:2]))[: None if blocked else 1]
+        names = {name for node in nodes for name in (node, *graph.neighbours(node))}
+        names &= set(site.waypoints)
         away = {
             name: float(np.hypot(*(graph.points[graph.index[name]] - place.base[:2])))
             for name in names

@@ -69,10 +69,20 @@ class WalkGraph:
         """Lengths (n, n) m of the shortest ways between nodes; inf: there is none."""
         return self._shortest(blocked)[0]
 
-    def to_nodes(self, point: np.ndarray, blocked: frozenset[Edge] = frozenset()) -> np.ndarray:
-        """Lengths (n,) m of the shortest ways from a point (2,) m to every node."""
+    def to_nodes(
+        self,
+        point: np.ndarray,
+        blocked: frozenset[Edge] = frozenset(),
+        in_sight: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Lengths (n,) m of the shortest ways from a point (2,) m to every node.
+
+        in_sight (n,): the nodes that a scan shows a free straight way to; None: not known.
+        """
         straight = np.linalg.norm(self.points - point, axis=1)
         entries = self._entries(point, straight)
+        if in_sight is not None and in_sight[entries].any():
+            entries = entries[in_sight[entries]]
         ways = self.distances(blocked)
         return np.min(straight[entries, None] + ways[entries], axis=0)
 
@@ -92,6 +102,11 @@ class WalkGraph:
         straight = np.linalg.norm(self.points - point, axis=1)
         entries = self._entries(point, straight)
         return self.names[entries[np.argmin(straight[entries])]]
+
+    def around(self, point: np.ndarray) -> list[str]:
+        """The nodes that a straight way by the map leads to from a point (2,) m, nearest first."""
+        straight = np.linalg.norm(self.points - point, axis=1)
+        return [self.names[k] for k in self._entries(point, straight)]
 
     def neighbours(self, name: str) -> tuple[str, ...]:
         """The nodes at the other ends of a node's edges."""

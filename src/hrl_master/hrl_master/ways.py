@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hrl_core.geometry import compose
+from hrl_core.geometry import compose, wrap_angle
 from hrl_master.scene import Scene
 from hrl_perception.sectors import sector_angles
 
@@ -20,7 +20,8 @@ SECTOR_ERROR = 0.05  # m per m of range, from a sector's width; added to the mar
 BESIDE = 0.6  # m; a return farther beside a way does not block it
 SLICE = 0.5  # m along a way; returns so near to each other stand beside each other
 SEEN_SHARE = 0.8  # of a way that is in view, and then it counts as seen
-WIDEST = 2.5  # m to either side that a way may swerve
+WIDEST = 1.6  # m to either side that a way may swerve
+SIGHT = 0.15  # rad to either side of a straight way that has to be free
 
 
 def observe_edges(graph: WalkGraph, scene: Scene) -> dict[Edge, bool]:
@@ -48,6 +49,17 @@ def observe_edges(graph: WalkGraph, scene: Scene) -> dict[Edge, bool]:
     for k in blocked:
         found[graph.edges[k]] = False
     return found
+
+
+def in_sight(scene: Scene, points: np.ndarray) -> np.ndarray:
+    """To which points (n, 2) m in map the scan shows a free straight way: (n,) bool."""
+    assert scene.map_from_base is not None
+    lidar = compose(scene.map_from_base, scene.base_from_lidar)
+    away = points - lidar[:2]
+    bearing = np.arctan2(away[:, 1], away[:, 0]) - lidar[2]
+    beside = np.abs(wrap_angle(sector_angles(len(scene.sectors)) - bearing[:, None])) < SIGHT
+    nearest = np.where(beside, scene.sectors, np.inf).min(axis=1)
+    return nearest > np.hypot(away[:, 0], away[:, 1])
 
 
 class Ways:
