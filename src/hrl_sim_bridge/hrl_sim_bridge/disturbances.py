@@ -112,8 +112,7 @@ class Disturbances:
     def _after_trigger(self, fault: Fault, time: float) -> Fault:
         """The fault by the clock, once its trigger has come; else itself."""
         if fault.trigger is Trigger.NEAR:
-            place = np.array(self._site.waypoints[fault.target].pose[:2])
-            came = np.linalg.norm(place - self._robot_pose()[:2]) < NEAR
+            came = self._distance(fault) < NEAR
         elif fault.trigger is Trigger.CARRYING:
             came = self._in_stock(fault.target) and self._is_carried(fault.target)
         else:
@@ -133,10 +132,16 @@ class Disturbances:
         """Nobody and nothing appears inside the robot: it waits until the robot is gone."""
         if fault.kind is FaultKind.PERSON:
             return bool(self._doors(fault.target, PERSON_ROOM))
+        return fault.kind is not FaultKind.BLOCKED_AISLE or self._distance(fault) > ROOM
+
+    def _distance(self, fault: Fault) -> float:
+        """Distance [m] from the robot's middle to a fault's waypoint, or to the barrier there."""
+        robot = self._robot_pose()[:2]
         if fault.kind is FaultKind.BLOCKED_AISLE:
-            barrier = barrier_at(self._site, self._trial.obstacles, fault.target)
-            return bool(barrier.distance(self._robot_pose()[:2]) > ROOM)
-        return True
+            return float(
+                barrier_at(self._site, self._trial.obstacles, fault.target).distance(robot)
+            )
+        return float(np.linalg.norm(self._site.waypoints[fault.target].pose[:2] - robot))
 
     def _start(self, fault: Fault) -> str | None:
         kind = fault.kind

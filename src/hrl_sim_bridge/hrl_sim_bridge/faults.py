@@ -25,11 +25,11 @@ class Trigger(str, Enum):
     """From when on a fault's `start` counts."""
 
     CLOCK = "clock"  # the start of the trial
-    NEAR = "near"  # when the robot first is within NEAR of the waypoint that is the target
+    NEAR = "near"  # when the robot first is within NEAR of the target: a waypoint or its barrier
     CARRYING = "carrying"  # when the robot first carries the item that is the target
 
 
-NEAR = 3.0  # m, base_link from the waypoint
+NEAR = 3.0  # m, from base_link
 CARRIED = 0.5  # m; an item between the jaws this far from where it was grasped is being carried
 
 
