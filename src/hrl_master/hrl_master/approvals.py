@@ -34,7 +34,8 @@ class Answer:
         return self.verdict == "approved"
 
     def __str__(self) -> str:
-        return f"{self.verdict} by {self.by}" + (f": {self.comment}" if self.comment else "")
+        by = "" if self.verdict == "expired" else f" by {self.by}"
+        return self.verdict + by + (f": {self.comment}" if self.comment else "")
 
 
 Approver = Callable[[Request], Answer]

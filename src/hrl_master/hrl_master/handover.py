@@ -39,6 +39,9 @@ _STEPS: Mapping[Code, str] = {
 }
 
 
+NOT_APPROVED = "approval of"  # how the reason of a decision begins that a person did not let run
+
+
 @dataclass(frozen=True)
 class Picture:
     """What a camera saw: evidence for an approval or a hand-over."""
@@ -110,7 +113,12 @@ def recommend(order: Order, failed: list[Attempt], reason: str, holding: bool | 
     elif holding is None:
         steps.append("See where the robot stands and whether its gripper holds something.")
     known = [a for a in failed if a.outcome.code in _STEPS]
-    if known:
+    if failed and failed[-1].reason.startswith(NOT_APPROVED):
+        last = failed[-1].decision
+        steps.append(
+            f"Say whether {last.skill} {last.target} may be done, then give the order again."
+        )
+    elif known:
         last = known[-1]
         target = last.decision.face or last.decision.target
         if last.decision.skill == "grasp" and not last.decision.face:
@@ -162,7 +170,10 @@ def as_markdown(package: HandOver, cameras: list[str]) -> str:
         "|---|---|---|---|",
     ]
     for number, each in enumerate(package.tries, 1):
-        cells = (each["what"], each["code"], f"{each['detail']}; the master: {each['check']}")
+        measured = each["detail"]
+        if each["check"] != measured:
+            measured += f"; the master: {each['check']}"
+        cells = (each["what"], each["code"], measured)
         lines.append(f"| {number} | " + " | ".join(c.replace("|", "/") for c in cells) + " |")
     lines += ["", "## What is seen", ""]
     for name, sight in package.seen.items():

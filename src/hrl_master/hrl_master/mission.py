@@ -18,7 +18,7 @@ from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.site import Site
 from hrl_master.approvals import Answer, Approver, Request, nobody
 from hrl_master.guardrails import Check, Guardrails
-from hrl_master.handover import HandOver, make_package
+from hrl_master.handover import NOT_APPROVED, HandOver, make_package
 from hrl_master.ledger import Ledger
 from hrl_master.risk import RiskConfig, tier_of
 from hrl_master.scene import Scene
@@ -282,7 +282,7 @@ class Mission:
         assert self.pending is not None, "nothing was asked"
         request, answer = self.pending, self._answer or nobody(self.pending)
         self.pending, self._answer, self._stamp = None, None, scene.stamp
-        check = Check(answer.granted, f"approval of {request.what} {answer}")
+        check = Check(answer.granted, f"{NOT_APPROVED} {request.what} {answer}")
         if check.ok:
             check = self._guardrails.before(decision, scene, self.state.order)
         if not check.ok:
@@ -359,7 +359,8 @@ class Mission:
                 strikes.setdefault((a.decision.skill, a.decision.target), []).append(a.reason)
         for (skill, target), reasons in strikes.items():
             if len(reasons) >= c.strikes:
-                return f"{skill} {target} failed {len(reasons)} times: " + "; ".join(reasons[-3:])
+                told = "; ".join(dict.fromkeys(reasons[-3:]))
+                return f"{skill} {target} failed {len(reasons)} times: {told}"
         return ""
 
     def _begin_order(self, scene: Scene) -> None:

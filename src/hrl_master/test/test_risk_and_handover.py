@@ -74,6 +74,7 @@ def test_where_nobody_can_be_asked_a_risky_decision_is_refused_and_written_down(
                 break
         assert mission.results[0].code is Code.HANDED_OVER and mission.results[0].decisions == 0
         assert "no answer within 7 s" in mission.results[0].detail
+        assert "Say whether walk" in mission.handovers[0].recommendation
         asked = ledger.rows("SELECT * FROM approvals")
         answers = ledger.rows("SELECT verdict, counted FROM answers")
     assert len(asked) == 3 and asked[0]["expires"] - asked[0]["asked"] == 7.0
