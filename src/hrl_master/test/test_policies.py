@@ -1,11 +1,14 @@
 """What the policies choose: the tree's recoveries, the fixed sequence, the learned network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code
 from hrl_core.site import load_site
+from hrl_master.beliefs import EdgeBelief
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
 from hrl_master.learned import LearnedPolicy, Network, load_policy, write_policy
 from hrl_master.scene import Seen
@@ -85,6 +88,26 @@ def test_an_item_lost_on_the_way_that_lies_in_a_bin_is_fetched_again(story):
     s.go(holding=False, seen={"can": standing("A1")})
     assert s.decider.beliefs.lost is not None
     assert s.until("grasp")[-1].face == "A1"
+
+
+def test_after_a_blocked_walk_it_goes_round_along_the_graph(story):
+    s = story()
+    s.change(holding=True)
+    assert steps([s.go(Code.WALK_BLOCKED)]) == [("walk", "packing")]
+    shut = {e: EdgeBelief(False, s.scene.stamp, "scan") for e in s.decider.options.graph.edges
+            if "south" in e}  # fmt: skip
+    s.decider.beliefs = replace(s.decider.beliefs, edges=shut)
+    decision = s.go()
+    assert (
+        decision.target in ("west", "aisle_west", "aisle_middle")
+        and "round what blocks" in decision.reason
+    )
+    for _ in range(6):
+        decision = s.go()
+        assert decision.skill in ("walk", "approach") and "south" not in decision.target
+        if decision.skill == "approach":
+            break
+    assert decision.target == "packing"
 
 
 def test_without_scans_it_waits_and_goes_on_when_they_come_back(story):
