@@ -45,8 +45,7 @@ class Happenings:
     def pass_along(self, way: Way, times: np.ndarray) -> None:
         """The robot goes along a way and is at its points at times (n,) s: triggers by nearness."""
         for fault in [f for f in self._waiting if f.trigger is Trigger.NEAR]:
-            place = np.array(self._site.waypoints[fault.target].pose[:2])
-            near = np.flatnonzero(np.linalg.norm(way.points - place, axis=1) < NEAR)
+            near = np.flatnonzero(self._rectangle(fault).distance(way.points) < NEAR)
             if len(near):
                 self._begin(fault, float(times[near[0]]))
 
