@@ -3,7 +3,9 @@
 The network scores each allowed candidate of a situation (see hrl_master.learned for its form). A
 decision that lasts tau seconds discounts what follows by discount ** tau (Sutton, Precup and Singh
 1999, options as a semi-Markov decision process); masks as in Huang and Ontanon 2022
-(arXiv:2006.14171); the rest as in Schulman et al. 2017 (arXiv:1707.06347).
+(arXiv:2006.14171); the rest as in Schulman et al. 2017 (arXiv:1707.06347). The value function
+alone is also told what disturbs the trial (Pinto et al. 2017, arXiv:1710.06542): luck then counts
+less.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import torch
 from torch import nn
 
 HIDDEN = 64
+PARTS = ("context", "action", "score", "critic")  # a robot needs no critic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,36 +46,40 @@ class Step(NamedTuple):
     mask: np.ndarray  # (n,) bool
     chosen: int
     log_probability: float
-    value: float
-    reward: float
-    seconds: float  # until the next decision
+    truth: np.ndarray  # (T,) of the trial, for the value function only
+    reward: float = 0.0
+    seconds: float = 0.0  # until the next decision
 
 
 class CandidateNet(nn.Module):
     """Scores candidates and values situations, whatever their number."""
 
-    def __init__(self, context: int, action: int) -> None:
+    def __init__(self, context: int, action: int, truth: int) -> None:
         super().__init__()
         self.context = nn.ModuleList([nn.Linear(context, HIDDEN), nn.Linear(HIDDEN, HIDDEN)])
         self.action = nn.ModuleList([nn.Linear(action, HIDDEN), nn.Linear(HIDDEN, HIDDEN)])
         self.score = nn.ModuleList([nn.Linear(4 * HIDDEN, HIDDEN), nn.Linear(HIDDEN, 1)])
-        self.value = nn.ModuleList([nn.Linear(3 * HIDDEN, HIDDEN), nn.Linear(HIDDEN, 1)])
+        self.critic = nn.ModuleList([nn.Linear(3 * HIDDEN + truth, HIDDEN), nn.Linear(HIDDEN, 1)])
         with torch.no_grad():
-            for last, scale in ((self.score[-1], 0.1), (self.value[-1], 0.1)):
+            for last, scale in ((self.score[-1], 0.1), (self.critic[-1], 0.1)):
                 assert isinstance(last, nn.Linear)
                 last.weight.mul_(scale)
                 last.bias.zero_()
 
     def forward(
-        self, context: torch.Tensor, actions: torch.Tensor, mask: torch.Tensor
+        self,
+        context: torch.Tensor,
+        actions: torch.Tensor,
+        mask: torch.Tensor,
+        truth: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Contexts (b, C), candidates (b, n, F), masks (b, n) -> logits (b, n), values (b,)."""
+        """(b, C), candidates (b, n, F), masks (b, n), (b, T) -> logits (b, n), values (b,)."""
         c = _tanh(self.context, context)
         a = _tanh(self.action, actions)
         open_ = mask.unsqueeze(-1)
         mean = (a * open_).sum(1) / open_.sum(1).clamp(min=1)
         most = a.masked_fill(~open_, -1.0).amax(1)  # tanh is above -1
-        pooled = torch.cat([c, mean, most], dim=1)
+        pooled = torch.cat([c, mean, most, truth], dim=1)
         n = actions.shape[1]
         each = torch.cat(
             [
@@ -84,12 +91,12 @@ class CandidateNet(nn.Module):
             dim=2,
         )
         logits = _head(self.score, each).squeeze(-1).masked_fill(~mask, -1e9)
-        return logits, _head(self.value, pooled).squeeze(-1)
+        return logits, _head(self.critic, pooled).squeeze(-1)
 
     def exported(self) -> dict[str, np.ndarray]:
         """As hrl_master.learned reads them: y = x @ W + b."""
         found = {}
-        for part in ("context", "action", "score", "value"):
+        for part in PARTS:
             for k, layer in enumerate(getattr(self, part)):
                 found[f"{part}_w{k}"] = layer.weight.detach().numpy().T.copy()
                 found[f"{part}_b{k}"] = layer.bias.detach().numpy().copy()
@@ -103,7 +110,7 @@ class CandidateNet(nn.Module):
             found = weights[name].shape if name in weights else None
             if found != array.shape:
                 raise ValueError(f"{name} has shape {found}; allowed is {array.shape}")
-        for part in ("context", "action", "score", "value"):
+        for part in PARTS:
             for k, layer in enumerate(getattr(self, part)):
                 layer.weight.copy_(torch.from_numpy(weights[f"{part}_w{k}"].T.copy()))
                 layer.bias.copy_(torch.from_numpy(weights[f"{part}_b{k}"]))
@@ -115,13 +122,16 @@ class Batch(NamedTuple):
     context: torch.Tensor
     actions: torch.Tensor
     mask: torch.Tensor
+    truth: torch.Tensor
     chosen: torch.Tensor
     log_probability: torch.Tensor
     advantage: torch.Tensor
     returns: torch.Tensor
 
 
-def advantages(steps: Sequence[Step], discount: float, gae_lambda: float) -> np.ndarray:
+def advantages(
+    steps: Sequence[Step], values: np.ndarray, discount: float, gae_lambda: float
+) -> np.ndarray:
     """Generalised advantages (k,) of the decisions of one mission, which ends for good."""
     found = np.zeros(len(steps))
     running, following = 0.0, 0.0
@@ -129,46 +139,53 @@ def advantages(steps: Sequence[Step], discount: float, gae_lambda: float) -> np.
         step = steps[k]
         fade = discount**step.seconds
         # TD error: r + gamma^tau V(s') - V(s)
-        error = step.reward + fade * following - step.value
+        error = step.reward + fade * following - values[k]
         running = error + fade * gae_lambda * running
-        found[k], following = running, step.value
+        found[k], following = running, values[k]
     return found
 
 
-def batch_of(missions: Sequence[Sequence[Step]], config: MasterPPOConfig) -> Batch:
-    """Pad and stack the decisions of missions."""
+def batch_of(
+    missions: Sequence[Sequence[Step]], net: CandidateNet, config: MasterPPOConfig
+) -> Batch:
+    """Pad and stack the decisions of missions, with what they brought beyond what was expected."""
     steps = [step for mission in missions for step in mission]
-    gains = np.concatenate(
-        [advantages(mission, config.discount, config.gae_lambda) for mission in missions]
-    )
-    values = np.array([step.value for step in steps])
     widest = max(len(step.mask) for step in steps)
-    features = steps[0].actions.shape[1]
-    actions = np.zeros((len(steps), widest, features), np.float32)
+    actions = np.zeros((len(steps), widest, steps[0].actions.shape[1]), np.float32)
     mask = np.zeros((len(steps), widest), bool)
     for k, step in enumerate(steps):
         actions[k, : len(step.mask)] = step.actions
         mask[k, : len(step.mask)] = step.mask
-    returns = gains + values
-    return Batch(
+    inputs = (
         torch.from_numpy(np.stack([step.context for step in steps])),
         torch.from_numpy(actions),
         torch.from_numpy(mask),
+        torch.from_numpy(np.stack([step.truth for step in steps])),
+    )
+    with torch.no_grad():
+        values = net(*inputs)[1].numpy()
+    ends = np.cumsum([len(mission) for mission in missions])[:-1]
+    parts = zip(missions, np.split(values, ends), strict=True)
+    gains = np.concatenate([advantages(m, v, config.discount, config.gae_lambda) for m, v in parts])
+    return Batch(
+        *inputs,
         torch.tensor([step.chosen for step in steps]),
         torch.tensor([step.log_probability for step in steps], dtype=torch.float32),
         torch.tensor((gains - gains.mean()) / (gains.std() + 1e-8), dtype=torch.float32),
-        torch.tensor(returns, dtype=torch.float32),
+        torch.tensor(gains + values, dtype=torch.float32),
     )
 
 
 class MasterPPO:
     """The network and its optimiser."""
 
-    def __init__(self, context: int, action: int, config: MasterPPOConfig, seed: int) -> None:
+    def __init__(
+        self, context: int, action: int, truth: int, config: MasterPPOConfig, seed: int
+    ) -> None:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
         self.config = config
-        self.net = CandidateNet(context, action)
+        self.net = CandidateNet(context, action, truth)
         self.optimiser = torch.optim.Adam(self.net.parameters(), config.learning_rate)
 
     def update(self, batch: Batch, progress: float) -> dict[str, float]:
@@ -181,7 +198,7 @@ class MasterPPO:
         divergences, entropies = [], []
         for _ in range(c.epochs):
             for rows in torch.randperm(len(batch.chosen)).split(c.minibatch):
-                logits, value = self.net(batch.context[rows], batch.actions[rows], batch.mask[rows])
+                logits, value = self._of(batch, rows)
                 spread = torch.distributions.Categorical(logits=logits)
                 change = spread.log_prob(batch.chosen[rows]) - batch.log_probability[rows]
                 ratio = change.exp()
@@ -202,11 +219,15 @@ class MasterPPO:
         loss = torch.tensor(0.0)
         for _ in range(epochs):
             for rows in torch.randperm(len(batch.chosen)).split(self.config.minibatch):
-                logits, value = self.net(batch.context[rows], batch.actions[rows], batch.mask[rows])
+                logits, value = self._of(batch, rows)
                 loss = nn.functional.cross_entropy(logits, batch.chosen[rows])
                 value_loss = (value - batch.returns[rows]).square().mean()
                 self._descend(loss + self.config.value_weight * value_loss)
         return float(loss.detach())
+
+    def _of(self, batch: Batch, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = (batch.context, batch.actions, batch.mask, batch.truth)
+        return self.net(*(part[rows] for part in parts))
 
     def _descend(self, loss: torch.Tensor) -> None:
         self.optimiser.zero_grad(set_to_none=True)

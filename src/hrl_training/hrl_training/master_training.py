@@ -27,7 +27,7 @@ from hrl_core.config import ConfigError
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES
 from hrl_master.learned import FOLDER, load_policy, write_policy
 from hrl_sim_bridge.world import Disturb
-from hrl_training.fast.rollouts import Job, Place, Rollouts
+from hrl_training.fast.rollouts import TRUTH, Job, Place, Rollouts
 from hrl_training.master_ppo import MasterPPO, MasterPPOConfig, batch_of
 from hrl_training.mission_rows import MissionRow
 from hrl_training.mission_summary import compare, summarise
@@ -68,7 +68,7 @@ class Trainer:
         config: MasterPPOConfig | None = None,
     ) -> None:
         self.ppo = MasterPPO(
-            len(CONTEXT_NAMES), len(ACTION_NAMES), config or MasterPPOConfig(), seed
+            len(CONTEXT_NAMES), len(ACTION_NAMES), TRUTH, config or MasterPPOConfig(), seed
         )
         self.seed, self.missions, self.seconds = seed, 0, 0.0
         self._rollouts, self._draw, self._schedule = rollouts, draw, schedule
@@ -125,14 +125,18 @@ class Trainer:
         found = self._rollouts.collect(jobs, "behaviour_tree")
         # Only where it did well: what it did in vain is no example.
         good = [steps for steps, row, _ in found if row.success and steps]
-        loss = self.ppo.imitate(batch_of(good, self.ppo.config), self._schedule.shown_epochs)
+        loss = self.ppo.imitate(
+            batch_of(good, self.ppo.net, self.ppo.config), self._schedule.shown_epochs
+        )
         return {**_figures(found), "imitation_loss": loss}
 
     def _improve(self) -> dict[str, float]:
         jobs = self._jobs(self._schedule.per_update)
         found = self._rollouts.collect(jobs, self.weights())
         missions = [steps for steps, _, _ in found if steps]
-        figures = self.ppo.update(batch_of(missions, self.ppo.config), min(self.progress, 1.0))
+        figures = self.ppo.update(
+            batch_of(missions, self.ppo.net, self.ppo.config), min(self.progress, 1.0)
+        )
         return {**_figures(found), **figures}
 
 

@@ -21,7 +21,7 @@ from hrl_training.fast.flat import FlatMissions
 from hrl_training.fast.floor import Floor, in_sight, outline, ranges
 from hrl_training.fast.missions import FastSite, run_mission
 from hrl_training.fast.outcomes import FEATURES, QUANTILES, fit, load_outcomes
-from hrl_training.fast.rollouts import Job, Place, Reward, Rollouts
+from hrl_training.fast.rollouts import TRUTH, Job, Place, Reward, Rollouts
 from hrl_training.fast.world import FastWorld
 from hrl_training.gap import as_text, gap_of
 from hrl_training.master_ppo import (
@@ -153,9 +153,9 @@ def test_a_barrier_across_the_only_way_stops_a_walk_until_it_is_gone(site, monke
 
 
 def test_advantages_discount_by_the_time_that_decisions_take():
-    blank = (np.zeros(1), np.zeros((1, 1)), np.ones(1, bool), 0, 0.0)
-    steps = [Step(*blank, 0.5, -0.1, 10.0), Step(*blank, 0.2, 1.0, 3.0)]
-    found = advantages(steps, discount=0.9, gae_lambda=0.5)
+    blank = (np.zeros(1), np.zeros((1, 1)), np.ones(1, bool), 0, 0.0, np.zeros(1))
+    steps = [Step(*blank, -0.1, 10.0), Step(*blank, 1.0, 3.0)]
+    found = advantages(steps, np.array([0.5, 0.2]), discount=0.9, gae_lambda=0.5)
     last = 1.0 - 0.2
     first = -0.1 + 0.9**10 * 0.2 - 0.5 + 0.9**10 * 0.5 * last
     np.testing.assert_allclose(found, [first, last])
@@ -163,7 +163,7 @@ def test_advantages_discount_by_the_time_that_decisions_take():
 
 def test_the_network_that_is_trained_is_the_one_that_runs():
     torch.manual_seed(0)
-    net, rng = CandidateNet(len(CONTEXT_NAMES), len(ACTION_NAMES)), np.random.default_rng(0)
+    net, rng = CandidateNet(len(CONTEXT_NAMES), len(ACTION_NAMES), TRUTH), np.random.default_rng(0)
     context = rng.standard_normal(len(CONTEXT_NAMES)).astype(np.float32)
     actions = rng.standard_normal((7, len(ACTION_NAMES))).astype(np.float32)
     mask = np.array([True, False, True, True, False, True, True])
@@ -171,36 +171,39 @@ def test_the_network_that_is_trained_is_the_one_that_runs():
         # Padding with candidates that are not allowed must not change anything.
         padded = np.concatenate([actions, np.ones((3, len(ACTION_NAMES)), np.float32)])
         open_ = np.concatenate([mask, np.zeros(3, bool)])
-        logits, value = net(
+        logits, _ = net(
             torch.from_numpy(context)[None],
             torch.from_numpy(padded)[None],
             torch.from_numpy(open_)[None],
+            torch.zeros(1, TRUTH),
         )
     network, encoded = Network(net.exported()), Encoded(context, actions, mask)
     np.testing.assert_allclose(
         network.probabilities(encoded), logits.softmax(1)[0, :7].numpy(), atol=1e-5
     )
-    assert network.value(encoded) == pytest.approx(float(value[0]), abs=1e-5)
-    again = CandidateNet(len(CONTEXT_NAMES), len(ACTION_NAMES))
+    again = CandidateNet(len(CONTEXT_NAMES), len(ACTION_NAMES), TRUTH)
     again.adopt(net.exported())
     assert all((a == b).all() for a, b in zip(net.parameters(), again.parameters(), strict=True))
 
 
 def test_what_brought_more_becomes_more_likely():
-    ppo = MasterPPO(2, 3, MasterPPOConfig(entropy_weight=0.0), seed=0)
+    ppo = MasterPPO(2, 3, 1, MasterPPOConfig(entropy_weight=0.0), seed=0)
     context, actions = torch.ones(64, 2), torch.eye(3)[None].repeat(64, 1, 1)
-    mask = torch.tensor([[True, True, False]]).repeat(64, 1)
+    mask, truth = torch.tensor([[True, True, False]]).repeat(64, 1), torch.zeros(64, 1)
     chosen = torch.arange(64) % 2
     gains = torch.where(chosen == 0, 1.0, -1.0)
     log_probability = torch.full((64,), float(np.log(0.5)))
     for _ in range(10):
         with torch.no_grad():
-            spread = torch.distributions.Categorical(logits=ppo.net(context, actions, mask)[0])
+            spread = torch.distributions.Categorical(
+                logits=ppo.net(context, actions, mask, truth)[0]
+            )
             log_probability = spread.log_prob(chosen)
         ppo.update(
-            Batch(context, actions, mask, chosen, log_probability, gains, gains), progress=0.0
+            Batch(context, actions, mask, truth, chosen, log_probability, gains, gains),
+            progress=0.0,
         )
-    chances = ppo.net(context, actions, mask)[0].softmax(1)[0]
+    chances = ppo.net(context, actions, mask, truth)[0].softmax(1)[0]
     assert chances[0] > 0.8 and chances[2] == 0
 
 
@@ -246,7 +249,7 @@ def test_missions_without_skills_move_end_and_are_finite():
 @pytest.mark.slow
 def test_a_site_gets_its_own_policy_with_card_curves_and_picture(tmp_path):
     torch.manual_seed(0)
-    net = CandidateNet(len(CONTEXT_NAMES), len(ACTION_NAMES))
+    net = CandidateNet(len(CONTEXT_NAMES), len(ACTION_NAMES), TRUTH)
     about = {"name": "n", "trained_on": "nothing", "seed": 0, "missions": 0, "figures": {}}
     write_policy(tmp_path / "begin", net.exported(), **about)
     options = AdaptOptions(

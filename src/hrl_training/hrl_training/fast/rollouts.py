@@ -17,7 +17,9 @@ from hrl_master.features import encode
 from hrl_master.learned import Network
 from hrl_master.policy import Policy
 from hrl_master.situation import Situation
+from hrl_sim_bridge.disturbance_ranges import KINDS
 from hrl_sim_bridge.layouts import generate
+from hrl_sim_bridge.solvable import final_bins
 from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.world import Disturb, World, load_world
 from hrl_training.fast.missions import FastSite, run_mission
@@ -25,6 +27,7 @@ from hrl_training.fast.outcomes import OutcomeModel, load_outcomes
 from hrl_training.master_ppo import Step
 from hrl_training.mission_rows import MissionRow
 
+TRUTH = len(KINDS) + 1
 TRIALS_KEPT = 4000  # over all sites; drawing one takes longer than running its mission
 
 
@@ -81,11 +84,20 @@ class Job:
     luck: int
 
 
+def truth_of(trial: Trial) -> np.ndarray:
+    """(TRUTH,) what is true of a trial, for a value function: which kinds, and no item at all."""
+    nowhere = final_bins(trial)[trial.order.item] is None
+    kinds = [float(kind in trial.disturbances) for kind in KINDS]
+    return np.array([*kinds, float(nowhere)], np.float32)
+
+
 class Watched:
     """A network as a policy that notes what it decides; `greedy`: without exploration."""
 
-    def __init__(self, network: Network, rng: np.random.Generator, greedy: bool) -> None:
-        self._network, self._rng, self._greedy = network, rng, greedy
+    def __init__(
+        self, network: Network, truth: np.ndarray, rng: np.random.Generator, greedy: bool
+    ) -> None:
+        self._network, self._truth, self._rng, self._greedy = network, truth, rng, greedy
         self.steps: list[tuple[Step, float]] = []  # with the stamp of the decision
 
     def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
@@ -98,9 +110,7 @@ class Watched:
             encoded.mask,
             index,
             float(np.log(p[index])),
-            self._network.value(encoded),
-            0.0,
-            0.0,
+            self._truth,
         )
         self.steps.append((step, situation.scene.stamp))
         return Choice(index, p, "")
@@ -109,16 +119,15 @@ class Watched:
 class Shown:
     """Another policy, watched in the same way, to be imitated."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, truth: np.ndarray) -> None:
+        self._policy, self._truth = policy, truth
         self.steps: list[tuple[Step, float]] = []
 
     def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
         choice = self._policy.decide(situation, candidates)
         encoded = encode(situation, candidates)
-        step = Step(
-            encoded.context, encoded.actions, encoded.mask, choice.index, 0.0, 0.0, 0.0, 0.0
-        )
+        parts = (encoded.context, encoded.actions, encoded.mask)
+        step = Step(*parts, choice.index, 0.0, self._truth)
         self.steps.append((step, situation.scene.stamp))
         return choice
 
@@ -142,9 +151,9 @@ class Worker:
             trial = self._trial(job)
             if network is None:
                 assert isinstance(weights, str)
-                policy = Shown(site.policy(weights))
+                policy = Shown(site.policy(weights), truth_of(trial))
             else:
-                policy = Watched(network, rng, greedy)
+                policy = Watched(network, truth_of(trial), rng, greedy)
             row = run_mission(site, trial, policy, self._model, np.random.default_rng(job.luck))
             found.append((self._rewarded(policy, row), row, self._reward.returned(row)))
         return found
