@@ -95,8 +95,11 @@ class Beliefs:
     seen_at: float = -np.inf  # the last time that a camera saw anything that has a marker
 
     def next_order(self) -> Beliefs:
-        """Forget what concerns an order, keep what is known of the place."""
-        return replace(self, began=self.stamp, tries=(), lost=None, delivered=False)
+        """Forget what concerns an order, keep what is known of the place.
+
+        Looks were for another item: this one may stand where that one was not found.
+        """
+        return replace(self, began=self.stamp, looks={}, tries=(), lost=None, delivered=False)
 
     def observe(self, scene: Scene, graph: WalkGraph) -> Beliefs:
         """Take in a scene."""

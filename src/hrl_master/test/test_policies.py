@@ -11,6 +11,7 @@ from hrl_core.site import load_site
 from hrl_master.beliefs import EdgeBelief
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
 from hrl_master.learned import LearnedPolicy, Network, load_policy, write_policy
+from hrl_master.mission import Order
 from hrl_master.scene import Seen
 
 SITE = load_site("small_warehouse")
@@ -60,6 +61,15 @@ def test_a_missing_item_is_looked_for_in_every_bin_and_then_handed_over(story):
     assert grasps == 2  # what hid the item at first might have gone
     assert s.ask().skill == "hand_over" and "in no bin" in s.ask().reason
     assert set(s.decider.beliefs.looks) >= set(SITE.bins)
+
+
+def test_a_bin_that_was_empty_for_one_order_is_looked_at_anew_for_the_next(story):
+    s = story()
+    s.change(seen={"A2": Seen("bin", SITE.face("A2"), 0.1, 1.0)})
+    s.until("grasp")
+    s.go(Code.ITEM_NOT_FOUND)
+    s.decider.begin(Order("jar", "A2", "shipping"))
+    assert s.until("grasp")[-1].face == "A2"
 
 
 def test_an_item_on_the_floor_is_handed_over_at_once(story):
