@@ -28,8 +28,27 @@ BENCHMARKS = {
     "policies": "hrl_skills.bench_policies",
 }
 
+
+def _as_file(world: str) -> str:
+    """A world as nodes can load it: a drawn layout is written to a file first."""
+    if ":" not in world:
+        return world
+    from hrl_bringup.listing import layout_file
+    from hrl_core.config import ConfigError
+
+    try:
+        return str(layout_file(world))
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 World = Annotated[
-    str, typer.Option(metavar="NAME|FILE", help="World in config/worlds, or a .yaml file.")
+    str,
+    typer.Option(
+        metavar="NAME|FILE|FAMILY:S",
+        callback=_as_file,
+        help="World in config/worlds, a .yaml file, or a drawn layout such as aisles:4.",
+    ),
 ]
 Robot = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="Robot in config/robots, or a .yaml file.")

@@ -13,6 +13,7 @@ from hrl_sim_bridge.trial import Trial
 from hrl_sim_bridge.world import Disturb, World, load_world
 from hrl_sim_bridge.world_picture import PICTURES, describe, draw_world
 
+LAYOUTS = Path("out/layouts")
 _console = Console(highlight=False)
 
 
@@ -39,6 +40,17 @@ def generate_world(family: str, seed: int, file: Path) -> None:
     _checked_folder(file)
     write_layout(family, seed, file)
     _console.print(f"{file}: look at it by ./hrl world show {file} --out layout.png", markup=False)
+
+
+def layout_file(name: str) -> Path:
+    """Write the layout FAMILY:SEED to its file under out/layouts; raises ConfigError."""
+    family, _, seed = name.partition(":")
+    if not seed.isdecimal():
+        raise ConfigError(f"{name}: a layout is FAMILY:SEED with a whole number from 0")
+    path = LAYOUTS / f"{family}_{seed}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_layout(family, int(seed), path)
+    return path
 
 
 def _checked_folder(file: Path) -> None:

@@ -1,0 +1,34 @@
+from typer.testing import CliRunner
+
+from hrl_bringup.cli import app
+from hrl_bringup.listing import layout_file
+from hrl_core.site import load_site
+from hrl_sim_bridge.layouts import generate
+
+
+def hrl(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["world", *arguments])
+    return result.exit_code, result.output
+
+
+def test_a_generated_world_can_be_shown_and_drawn(tmp_path):
+    file, picture = tmp_path / "hall.yaml", tmp_path / "hall.png"
+    assert hrl("generate", "perimeter", str(file), "--seed", "2")[0] == 0
+    code, text = hrl("show", str(file), "--seed", "5", "--disturb", "one", "--out", str(picture))
+    assert code == 0
+    assert "perimeter_2" in text and "disturbance: " in text and "be solved: " in text
+    assert picture.stat().st_size > 10_000
+
+
+def test_a_world_is_not_written_over(tmp_path):
+    file = tmp_path / "hall.yaml"
+    file.write_text("mine")
+    assert hrl("generate", "perimeter", str(file))[0] == 2
+    assert file.read_text() == "mine"
+    assert hrl("show", "open_bay", "--out", str(tmp_path / "hall.bmp"))[0] == 2
+
+
+def test_a_layout_by_name_is_a_file_that_nodes_can_load(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    site = load_site(layout_file("islands:3"))
+    assert site.model_dump() == generate("islands", 3).site.model_dump()
