@@ -24,6 +24,7 @@ from hrl_core.config import ConfigError
 from hrl_training.evaluation.parallel import ONE_THREAD, TrialError
 
 QUIET = {"log_to_driver": False, "logging_level": "WARNING"}
+PATIENCE = 10.0  # s for the head of a cluster to answer
 RETRIES = 3  # of a job whose worker died; more and it is the job that kills them
 PACKAGES = (hrl_core, hrl_master, hrl_perception, hrl_sim_bridge, hrl_skills, hrl_training)
 CODE = (".py", ".pt", ".npz", ".onnx")  # what a result depends on
@@ -42,8 +43,9 @@ def run_on_cluster(
     if "MUJOCO_GL" in os.environ:
         environment["MUJOCO_GL"] = os.environ["MUJOCO_GL"]
     try:
+        _knock(address)
         ray.init(address=address, runtime_env={"env_vars": environment}, **QUIET)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ConfigError(f"--ray {address}: no Ray cluster answers there: {error}") from error
     try:
         remote = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(_run)
@@ -55,6 +57,13 @@ def run_on_cluster(
             yield job, _result(ray, done, job, noun)
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), PATIENCE).close()
 
 
 def _result(ray: Any, done: Any, job: Any, noun: str) -> Any:
