@@ -88,7 +88,7 @@ def test_commands_that_are_named_exist(page):
     script = read("hrl")
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
     known |= {group.name for group in app.registered_groups}
-    for name in re.findall(r"\./hrl ([a-z]+)", page.read_text(encoding="utf-8")):
+    for name in re.findall(r"\./hrl ([a-z-]+)", page.read_text(encoding="utf-8")):
         assert name in known or re.search(rf"^\s*{name}\)", script, re.M), name
 
 
