@@ -2,7 +2,7 @@
 
 The same seeds in process over all cores, then over ROS one after the other. By the wall clock the
 figures are of this machine with whatever else it does; by CPU time they are what it could do if it
-did nothing else. The start of the processes counts, that of the nodes does not.
+did nothing else. The start of the processes counts, that of the nodes only in the CPU time.
 """
 
 import argparse
