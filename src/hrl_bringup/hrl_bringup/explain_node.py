@@ -82,7 +82,9 @@ def _of_decision(
     if message is None:
         assert entry is not None, "it is in one of the two"
         lines = [f"{index}: {entry['skill']} {entry['target']}", f"because: {entry['reason']}"]
-        rows = zip(entry["candidates"], entry["probabilities"], entry.get("why_not", ()), strict=False)
+        rows = zip(
+            entry["candidates"], entry["probabilities"], entry.get("why_not", ()), strict=False
+        )
         for label, probability, why_not in sorted(rows, key=lambda row: -row[1]):
             share = f"  {100 * probability:5.1f} %" if not why_not else "      no "
             lines.append(f"{share}  {label}" + (f": {why_not}" if why_not else ""))
