@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from mcap.reader import make_reader
 
+from hrl_bringup.shared_memory import mapped_segments, remove_unused
+
 pytest.importorskip("rclpy")
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -218,8 +220,10 @@ def test_a_node_that_dies_ends_the_demo_with_its_name(tmp_path):
     command = Command("demo", "--seed", "1", "--no-record", "--out", str(tmp_path))
     command.wait_for(r"1\. walk")
     (pid,) = [pid for pid, line in nodes_of(tmp_path).items() if "__node:=walk" in line]
+    segments = mapped_segments([pid])  # a killed node cannot remove its own
     os.kill(pid, signal.SIGKILL)
     assert command.wait(60) == 1
+    remove_unused(segments)
     assert "node 'walk' ended with exit status -9" in command.said
     assert nodes_of(tmp_path) == {}
 
@@ -228,8 +232,10 @@ def test_a_killed_recorder_costs_the_pictures_and_not_the_report(tmp_path):
     command = Command("demo", "--seed", "1", "--headless", "--out", str(tmp_path))
     command.wait_for(r"1\. walk")
     (pid,) = [pid for pid, line in nodes_of(tmp_path).items() if "__node:=recorder" in line]
+    segments = mapped_segments([pid])  # a killed node cannot remove its own
     os.kill(pid, signal.SIGKILL)
     assert command.wait(60) == 1
+    remove_unused(segments)
     assert "recording.mcap is not complete" in command.said
     assert "recorder" in (tmp_path / "report.html").read_text()
 

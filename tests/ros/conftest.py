@@ -51,9 +51,11 @@ class NodeProcess:
         return self.process.wait(patience)
 
     def kill(self) -> None:
+        segments = mapped_segments([self.process.pid])  # a killed node cannot remove its own
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        remove_unused(segments)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,5 @@
 """A master that is killed in the middle of a mission, and started again on its ledger."""
 
-import os
-import signal
-
 import pytest
 
 from hrl_core.outcomes import Code
@@ -21,8 +18,7 @@ def site(probe, start_node, tmp_path):
 
 def kill(master) -> None:
     """Kill a master the hard way; its end is no fault of the test."""
-    os.killpg(master.process.pid, signal.SIGKILL)
-    master.process.wait()
+    master.kill()
     master.process.returncode = 0
 
 
