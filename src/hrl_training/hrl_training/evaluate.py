@@ -48,6 +48,7 @@ class Evaluation:
         self.tasks: Tasks = load_tasks(self.skill, self.tasks_file)
         self.out: Path = options.out or Path("out", "evaluate", self.skill)
         self.seeds = range(options.seed, options.seed + options.trials)
+        self.script_seeds = self.seeds[: options.script_trials]  # None: all
         both: list[Policy] = ["learned", "script"]
         self.policies: list[Policy] = both if options.policy == "both" else [options.policy]
         self.rows: dict[Policy, list[Row]] = {}
@@ -72,16 +73,17 @@ class Evaluation:
         options = self.options
         path, header = self.out / JOURNALS[policy], self._header(policy)
         journal = Journal(path, header, options.resume, row_from_dict)
-        wanted = set(self.seeds)
+        compared = policy == "script" and "learned" in self.policies
+        wanted = self.script_seeds if compared else self.seeds
         try:
-            left = [seed for seed in self.seeds if seed not in journal.rows]
+            left = [seed for seed in wanted if seed not in journal.rows]
             make = partial(make_trials, self.skill, self.tasks, self.trial_options(policy))
             successes = sum(row.success for seed, row in journal.rows.items() if seed in wanted)
             with self._progress() as progress:
                 task = progress.add_task(
                     f"{self.skill}, {policy}",
-                    total=len(self.seeds),
-                    completed=len(self.seeds) - len(left),
+                    total=len(wanted),
+                    completed=len(wanted) - len(left),
                     successes=successes,
                 )
                 with closing(run_parallel(make, left, self._workers(len(left)))) as results:
@@ -91,7 +93,7 @@ class Evaluation:
                         progress.update(task, advance=1, successes=successes)
         finally:
             journal.close()
-            kept = [journal.rows[seed] for seed in self.seeds if seed in journal.rows]
+            kept = [journal.rows[seed] for seed in wanted if seed in journal.rows]
             self.rows[policy] = kept
 
     def _run_experiments(self, tasks: GaitTasks) -> None:
@@ -201,6 +203,8 @@ def command_line(options: argparse.Namespace, weights: bool = True) -> str:
     words += ["--trials", str(options.trials), "--seed", str(options.seed)]
     if options.policy != "learned":
         words += ["--policy", options.policy]
+    if options.policy == "both" and options.script_trials is not None:
+        words += ["--script-trials", str(options.script_trials)]
     if options.no_vision:
         words += ["--no-vision"]
     if options.weights and weights:
@@ -219,6 +223,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=500, help="default 500")
     parser.add_argument("--seed", type=int, default=0, help="of the first trial")
     parser.add_argument("--policy", choices=("learned", "script", "both"), default="learned")
+    parser.add_argument("--script-trials", type=int, metavar="K",
+                        help="of the script, with --policy both: the first K seeds")  # fmt: skip
     parser.add_argument("--no-vision", action="store_true", help="true poses instead of cameras")
     parser.add_argument("--weights", type=Path, metavar="FOLDER", help="default: those shipped")
     cores = len(os.sched_getaffinity(0))
@@ -234,9 +240,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--resume", action="store_true", help="go on with the rows in --out")
     options = parser.parse_args(arguments)
-    for name, least in (("trials", 1), ("workers", 1), ("seed", 0), ("video", 0)):
-        if (value := getattr(options, name)) < least:
-            parser.error(f"--{name} {value}: allowed are whole numbers from {least}")
+    numbers = (("trials", 1), ("script_trials", 1), ("workers", 1), ("seed", 0), ("video", 0))
+    for name, least in numbers:
+        value = getattr(options, name)
+        if value is not None and value < least:
+            option = name.replace("_", "-")
+            parser.error(f"--{option} {value}: allowed are whole numbers from {least}")
     if options.weights is not None and not (options.weights / "card.yaml").is_file():
         raise ConfigError(f"--weights {options.weights}: holds no card.yaml")
     if (options.card or options.card_seed) and options.policy == "script":
