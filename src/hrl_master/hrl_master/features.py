@@ -77,6 +77,7 @@ ACTION = (
     Field("never_looked_at", "0 or 1"),
     Field("face_seen", "0 or 1: the marker of its face is in view"),
     Field("face_confidence", "0 to 1, of the track of its face"),
+    Field("advised", "0 or 1: the behaviour tree would choose it"),
 )
 CONTEXT_NAMES = tuple(f.name for f in CONTEXT)
 ACTION_NAMES = tuple(f.name for f in ACTION)
@@ -91,10 +92,12 @@ class Encoded:
     mask: np.ndarray
 
 
-def encode(situation: Situation, candidates: Sequence[Candidate]) -> Encoded:
-    """Both in the order of CONTEXT and ACTION."""
+def encode(situation: Situation, candidates: Sequence[Candidate], advised: int) -> Encoded:
+    """Both in the order of CONTEXT and ACTION; `advised`: index of what the tree would choose."""
     history = _History(situation.beliefs.tries, situation.scene.stamp)
-    rows = [_action(c, situation, history) for c in candidates]
+    rows = [
+        [*_action(c, situation, history), float(k == advised)] for k, c in enumerate(candidates)
+    ]
     return Encoded(
         np.clip(np.array(_context(situation, candidates), np.float32), -1, 3),
         np.clip(np.array(rows, np.float32), -1, 3),

@@ -20,6 +20,7 @@ import yaml
 from pydantic import Field
 
 from hrl_core.config import Config, ConfigError, load_yaml
+from hrl_master.behaviour_tree import BehaviourTree
 from hrl_master.candidates import Candidate
 from hrl_master.choice import Choice
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
@@ -92,10 +93,11 @@ class Network:
 
 
 class LearnedPolicy:
-    """Chooses the most probable candidate."""
+    """Chooses the most probable candidate; the choice of the behaviour tree is an input."""
 
-    def __init__(self, folder: Path | None = None):
+    def __init__(self, adviser: BehaviourTree, folder: Path | None = None):
         """`folder`: of weights and card; None: the one that is shipped. Raises ConfigError."""
+        self._adviser = adviser
         self.card, weights = load_policy(folder or FOLDER)
         try:
             self.network = Network(weights)
@@ -103,7 +105,7 @@ class LearnedPolicy:
             raise ConfigError(f"{folder or FOLDER}/{WEIGHTS}: {error}") from error
 
     def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
-        probabilities = self.network.probabilities(encode(situation, candidates))
+        probabilities = self.network.probabilities(self.encode(situation, candidates))
         best = int(np.argmax(probabilities))
         order = [int(k) for k in np.argsort(-probabilities)]
         chosen = f"{candidates[best].label} with {100 * probabilities[best]:.0f} %"
@@ -114,6 +116,10 @@ class LearnedPolicy:
             )
         return Choice(best, probabilities, chosen)
 
+    def encode(self, situation: Situation, candidates: Sequence[Candidate]) -> Encoded:
+        """The inputs of the network."""
+        return encode(situation, candidates, self._adviser.decide(situation, candidates).index)
+
     def influences(
         self, situation: Situation, candidates: Sequence[Candidate]
     ) -> list[tuple[str, float, float]]:
@@ -122,7 +128,7 @@ class LearnedPolicy:
         The lead is that of the best logit over the second. A number of the context is set to zero,
         one of the best candidate to that of the second, and the lead is taken again.
         """
-        encoded = encode(situation, candidates)
+        encoded = self.encode(situation, candidates)
         logits = self.network.logits(encoded)
         best, *others = [int(k) for k in np.argsort(-logits) if encoded.mask[k]]
         if not others:

@@ -21,7 +21,8 @@ class Policy(Protocol):
 
 
 def _learned(options: Options, config: MasterConfig) -> Policy:
-    return LearnedPolicy(Path(config.policy_folder) if config.policy_folder else None)
+    folder = Path(config.policy_folder) if config.policy_folder else None
+    return LearnedPolicy(BehaviourTree(options, config), folder)
 
 
 POLICIES: dict[str, Callable[[Options, MasterConfig], Policy]] = {

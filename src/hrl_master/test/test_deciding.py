@@ -163,7 +163,7 @@ def test_features_have_the_declared_sizes_whatever_the_site_and_stay_in_range(st
     for _ in range(8):
         situation = s.decider.observe(s.scene)
         candidates = s.decider.options.candidates(situation)
-        encoded = encode(situation, candidates)
+        encoded = encode(situation, candidates, 0)
         assert encoded.context.shape == (len(CONTEXT_NAMES),)
         assert encoded.actions.shape == (len(candidates), len(ACTION_NAMES))
         assert encoded.context.dtype == encoded.actions.dtype == np.float32
@@ -184,6 +184,6 @@ def test_a_decision_costs_little(story):
         begin = time.process_time()
         beliefs = Beliefs().observe(s.scene, GRAPH)
         situation = replace(s.decider.observe(s.scene), beliefs=beliefs)
-        encode(situation, s.decider.options.candidates(situation))
+        encode(situation, s.decider.options.candidates(situation), 0)
         costs.append(time.process_time() - begin)
     assert np.median(costs) < 0.01  # s; 1 ms on an idle core of today

@@ -225,9 +225,9 @@ def test_the_order_of_the_candidates_does_not_matter(story, folder):
     s = story()
     situation = s.decider.observe(s.scene)
     candidates = s.decider.options.candidates(situation)
-    network = LearnedPolicy(folder).network
-    forward = network.probabilities(encode(situation, candidates))
-    backward = network.probabilities(encode(situation, candidates[::-1]))
+    network = Network(load_policy(folder)[1])
+    forward = network.probabilities(encode(situation, candidates, 1))
+    backward = network.probabilities(encode(situation, candidates[::-1], len(candidates) - 2))
     np.testing.assert_allclose(forward, backward[::-1], rtol=1e-5)
 
 

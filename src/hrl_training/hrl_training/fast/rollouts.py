@@ -95,13 +95,20 @@ class Watched:
     """A network as a policy that notes what it decides; `greedy`: without exploration."""
 
     def __init__(
-        self, network: Network, truth: np.ndarray, rng: np.random.Generator, greedy: bool
+        self,
+        network: Network,
+        adviser: Policy,
+        truth: np.ndarray,
+        rng: np.random.Generator,
+        greedy: bool,
     ) -> None:
-        self._network, self._truth, self._rng, self._greedy = network, truth, rng, greedy
+        self._network, self._adviser = network, adviser
+        self._truth, self._rng, self._greedy = truth, rng, greedy
         self.steps: list[tuple[Step, float]] = []  # with the stamp of the decision
 
     def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
-        encoded = encode(situation, candidates)
+        advised = self._adviser.decide(situation, candidates).index
+        encoded = encode(situation, candidates, advised)
         p = self._network.probabilities(encoded)
         index = int(np.argmax(p)) if self._greedy else int(self._rng.choice(len(p), p=p / p.sum()))
         step = Step(
@@ -119,13 +126,14 @@ class Watched:
 class Shown:
     """Another policy, watched in the same way, to be imitated."""
 
-    def __init__(self, policy: Policy, truth: np.ndarray) -> None:
-        self._policy, self._truth = policy, truth
+    def __init__(self, policy: Policy, adviser: Policy, truth: np.ndarray) -> None:
+        self._policy, self._adviser, self._truth = policy, adviser, truth
         self.steps: list[tuple[Step, float]] = []
 
     def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
         choice = self._policy.decide(situation, candidates)
-        encoded = encode(situation, candidates)
+        advised = self._adviser.decide(situation, candidates).index
+        encoded = encode(situation, candidates, advised)
         parts = (encoded.context, encoded.actions, encoded.mask)
         step = Step(*parts, choice.index, 0.0, self._truth)
         self.steps.append((step, situation.scene.stamp))
@@ -148,12 +156,12 @@ class Worker:
         found = []
         for job in jobs:
             site, rng = self._site(job.place), np.random.default_rng(job.luck)
-            trial = self._trial(job)
+            trial, adviser = self._trial(job), site.policy("behaviour_tree")
             if network is None:
                 assert isinstance(weights, str)
-                policy = Shown(site.policy(weights), truth_of(trial))
+                policy = Shown(site.policy(weights), adviser, truth_of(trial))
             else:
-                policy = Watched(network, truth_of(trial), rng, greedy)
+                policy = Watched(network, adviser, truth_of(trial), rng, greedy)
             row = run_mission(site, trial, policy, self._model, np.random.default_rng(job.luck))
             found.append((self._rewarded(policy, row), row, self._reward.returned(row)))
         return found

@@ -47,6 +47,7 @@ GRIPPED, OPENED = (-0.8, 9.0), (0.0, 0.0)  # rad, N m
 IN_REACH = 0.16  # m off the standoff; further away a grasp or place cannot succeed
 FALL_ON_WET = 0.03  # of walks over a wet patch; rarer than on a floor that is wet all over
 SLOWER_ON_WET = 1.3
+RESTLESS_ON_WET = 0.6  # of approaches to a wet place; they stand near enough all the same
 LOWEST = 0.05  # m, an item on the floor
 
 
@@ -234,10 +235,11 @@ class FastWorld:
             short = way.until(0.3 * way.length)
             spent = 10.0 + 0.3 * seconds  # s: approach gives up where it comes no nearer for ten
             return self._travel(short, spent, None, Code.APPROACH_BLOCKED, "no nearer for 10 s")
-        if self._happenings.slippery(way.points, self.time):
-            short = way.until(0.8 * way.length)
+        wet = self._happenings.slippery(way.points, self.time)
+        if wet and self._rng.random() < RESTLESS_ON_WET:
+            pose = self._arrive("approach", goal)
             spent = 10.0 + seconds
-            return self._travel(short, spent, None, Code.APPROACH_BLOCKED, "no nearer for 10 s")
+            return self._travel(way, spent, pose, Code.APPROACH_BLOCKED, "no nearer for 10 s")
         if self._rng.random() > self._likely("approach", conditions):
             code, spent = self._model.draw_failure("approach", self._rng)
             return self._travel(way, spent, self._arrive("approach", goal), code, "not done")
