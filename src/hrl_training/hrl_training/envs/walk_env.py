@@ -197,7 +197,6 @@ class WalkEnv(PlanarEnv):
             "time": np.full(self.num_envs, -0.012),
             "near": 0.02 * near + 0.02 * at_goal,
             "calm": -0.03 * near * speed,
-            "path": -0.015 * np.hypot(*self.plant.mean_velocity[:, :2].T),
             "sideways": -far
             * (0.02 * np.abs(command[:, 1]) + 0.06 * np.maximum(-command[:, 0], 0)),
             "distance": -0.06 * np.clip(1 - clearance / 0.2, 0, 1),
