@@ -170,6 +170,8 @@ def test_features_have_the_declared_sizes_whatever_the_site_and_stay_in_range(st
         for array in (encoded.context, encoded.actions):
             assert np.isfinite(array).all() and array.min() >= -1 and array.max() <= 3
         assert encoded.mask.any()
+        advised = encoded.actions[:, ACTION_NAMES.index("advised")]
+        assert advised[0] == 1.0 and not advised[1:].any()
         if candidates[0].kind == "finish":
             return
         s.go(**({"holding": False} if s.ask().skill == "place" else {}))

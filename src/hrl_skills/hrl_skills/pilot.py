@@ -19,6 +19,8 @@ LOOK_BACK = 3  # ticks between the two scans that a policy sees: how things move
 REST_TICKS = 13  # after the last command: 0.6 s of steps in place, touchdown, and the body calm
 REST_VELOCITY = np.array([0.06, 0.06, 0.08])  # m/s, m/s, rad/s, of the mean over REST_MEAN ticks
 REST_MEAN = 5
+CREEP = np.array([0.25, 0.2, 0.4])  # m/s, m/s, rad/s
+CREEP_GAIN = 1.2  # per s
 # The steepest ring looks over what is lower than itself: close to the scanner a table vanishes
 # from the scan. The shield remembers what stood there a moment ago.
 BLIND = 0.6  # m from the scanner
@@ -127,6 +129,10 @@ class Pilot:
     def drive(self, action: np.ndarray) -> np.ndarray:
         """Action (1, 3) of a policy -> the twist (3,) to send: limited, slewed and shielded."""
         return self._send(self.steering.twist(action))
+
+    def creep(self, pose: np.ndarray) -> np.ndarray:
+        """The twist (3,) that goes slowly and straight to a pose (3,) in base_link."""
+        return self._send(self.steering.slewed(np.clip(CREEP_GAIN * pose, -CREEP, CREEP)[None]))
 
     def halt(self) -> np.ndarray:
         """The twist (3,) that brings the robot to rest within the slew limits."""

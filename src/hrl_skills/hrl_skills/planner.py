@@ -140,6 +140,7 @@ class ObstacleGrid:
         shape = np.ceil((np.array(size) + 2 * config.edge) / config.cell).astype(int)
         self.evidence = np.zeros(tuple(shape), np.float32)
         self.add_points(outline, config.prior)
+        self._shut = np.zeros(tuple(shape), bool)  # closed for good, whatever the scans say
         self._to_known, self._known = _nearest(self.evidence > 0, config.cell)
         self._bands = [
             (
@@ -209,6 +210,24 @@ class ObstacleGrid:
         """Routes to a goal (2,) m in map; takes 5 to 20 ms."""
         return routes_to(self.clearance(), self.cell_of(goal), self.config.cell)
 
+    def shut(self, point: np.ndarray) -> None:
+        """Close the floor around a point (2,) m in map for good."""
+        i, j = self.cell_of(point)
+        reach = round(LETHAL / self.config.cell)
+        self._shut[max(0, i - reach) : i + reach + 1, max(0, j - reach) : j + reach + 1] = True
+
+    def shut_narrow(self, routes: Routes, position: np.ndarray) -> None:
+        """Close for good the first place of an earlier way that is too narrow now."""
+        clearance, columns = self.clearance(), self.evidence.shape[1]
+        i, j = self.cell_of(position)
+        cell = i * columns + j
+        while (onward := int(routes.onward[cell])) != cell:
+            cell = onward
+            index = np.array(divmod(cell, columns))
+            if clearance[tuple(index)] < LETHAL:
+                self.shut(self.origin + (index + 0.5) * self.config.cell)
+                return
+
     def way(self, position: np.ndarray, goal: np.ndarray) -> tuple[float, float] | None:
         """Length [m] and narrowest clearance [m] of the way between two points (2,) m in map.
 
@@ -229,7 +248,7 @@ class ObstacleGrid:
 
     def clearance(self) -> np.ndarray:
         """Distance (rows, columns) m of every cell to the nearest obstacle."""
-        occupied = self.evidence > self.config.occupied
+        occupied = (self.evidence > self.config.occupied) | self._shut
         if not occupied.any():
             return np.full(occupied.shape, self.config.free)
         return _nearest(occupied, self.config.cell)[0]

@@ -58,7 +58,9 @@ SLOW = np.array([0.15, 0.15, 0.25])  # m/s, m/s, rad/s
 ATTEMPTS = 6  # times to come to rest and find the robot off its goal
 REPLAN_TICKS = 5
 NO_WAY_TICKS = 200  # without any way to the goal: blocked; people mostly move on before
-STUCK_TICKS = 200  # without coming STUCK_GAIN nearer along the way: blocked
+STUCK_TICKS = 80  # without coming STUCK_GAIN nearer along the way: what is ahead is shut
+SHUT, SHUT_AHEAD = 2, 0.8  # times, then: blocked; m
+DITHERED = 3  # times that a way was found longer; then the narrow place that closes it is shut
 STUCK_GAIN = 0.1  # m
 HELD_TICKS = 30  # the same: the place is tight, and the way is planned in x, y and yaw
 MANOEUVRE_TICKS = 10  # between two such plans
@@ -154,6 +156,7 @@ class Walk:
         self._grid = self._new_grid()
         self._routes: Routes | None = None
         self._ticks = self._lost = self._no_way = self._attempts = 0
+        self._closings = self._shut = 0
         self._forgot = False
         self._steer_again()
         self._first: float | None = None
@@ -208,6 +211,7 @@ class Walk:
         }
 
     def _steer(self, sensed: Sensed, base: np.ndarray, goal: np.ndarray, distance: float) -> Tick:
+        before = self._routes
         if self._routes is None or self._ticks % REPLAN_TICKS == 0:
             self._routes = self._grid.routes(self._map_from_goal[:2])
         found = self._grid.carrot(self._routes, base[:2])
@@ -223,16 +227,28 @@ class Walk:
         error = left + 0.3 * abs(float(goal[2]))
         if left > self._left + NEW_WAY:
             self._best = np.inf  # a longer way round: progress counts anew
+            self._closings += 1
+            if self._closings >= DITHERED and before is not None:
+                self._grid.shut_narrow(before, base[:2])
         self._left = left
         if error < self._best - STUCK_GAIN:
             self._best, self._best_tick = error, self._ticks
         elif self._ticks - self._best_tick >= STUCK_TICKS:
-            return self._end(distance, self._blocked(distance, "no progress"))
+            if self._shut == SHUT:
+                return self._end(distance, self._blocked(distance, "no progress"))
+            # Too narrow or too crooked a place for the robot's length: another way round.
+            self._shut += 1
+            ahead = carrot - base[:2]
+            self._grid.shut(base[:2] + SHUT_AHEAD * ahead / max(float(np.hypot(*ahead)), 0.1))
+            self._routes, self._best, self._best_tick = None, np.inf, self._ticks
+            return self._step(self._pilot.halt(), "wait", distance)
         self._plan_manoeuvre(base, carrot, left)
         onward = left
         if self._manoeuvre is not None:
             pose = self._manoeuvre.next_pose(base)
             goal = compose(invert(base), pose)
+            if self._ticks - self._best_tick >= HELD_TICKS:  # the policy holds back
+                return self._step(self._pilot.creep(goal), "creep", distance, left)
             carrot, onward = pose[:2], float(np.hypot(*goal[:2]))
         carrot_in_base = compose(invert(base), np.array([*carrot, 0.0]))[:2]
         observation = observe(

@@ -31,9 +31,10 @@ class MasterPPOConfig:
     clip: float = 0.2
     discount: float = 0.9995  # per second
     gae_lambda: float = 0.97
-    entropy_weight: float = 0.002
+    entropy_weight: float = 0.01
     final_entropy_weight: float = 0.0005
     value_weight: float = 0.5
+    doubt: float = 0.3  # weight of the entropy while it imitates, so that it tries other things
     gradient_norm: float = 0.5
     target_kl: float = 0.03  # an update ends where the policy has moved so far
 
@@ -221,8 +222,11 @@ class MasterPPO:
             for rows in torch.randperm(len(batch.chosen)).split(self.config.minibatch):
                 logits, value = self._of(batch, rows)
                 loss = nn.functional.cross_entropy(logits, batch.chosen[rows])
+                entropy = torch.distributions.Categorical(logits=logits).entropy().mean()
                 value_loss = (value - batch.returns[rows]).square().mean()
-                self._descend(loss + self.config.value_weight * value_loss)
+                self._descend(
+                    loss + self.config.value_weight * value_loss - self.config.doubt * entropy
+                )
         return float(loss.detach())
 
     def _of(self, batch: Batch, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -50,7 +50,7 @@ class Schedule:
     """How many missions go into what."""
 
     shown: int = 600  # of the behaviour tree, to begin with; 0: from scratch
-    shown_epochs: int = 80
+    shown_epochs: int = 20
     per_update: int = 120
     missions: float = math.inf
     minutes: float = 10.0
