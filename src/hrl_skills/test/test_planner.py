@@ -124,3 +124,21 @@ def test_cost_grows_towards_obstacles_until_it_is_closed():
 def test_no_route_leads_through_a_grid_that_is_closed_everywhere():
     routes = routes_to(np.zeros((5, 5)), (2, 2), 0.2)
     assert not np.isfinite(routes.distance).any()
+
+
+def test_a_place_of_the_way_that_became_too_narrow_can_be_shut_for_good():
+    plan = grid()
+    before = plan.routes(GOAL)
+
+    def left() -> float:
+        return float(plan.routes(GOAL).distance[plan.cell_of(START)])
+
+    length = left()
+    plan.shut_narrow(before, START)
+    assert left() == length  # nothing is too narrow yet
+    evidence = plan.evidence.copy()
+    plan.add_points(np.array([[6.0, 6.0]]))
+    plan.shut_narrow(before, START)
+    plan.evidence = evidence  # the scans see nothing there any more
+    assert left() > length + 0.1
+    assert plan.clearance()[plan.cell_of(np.array([5.8, 6.0]))] < LETHAL
