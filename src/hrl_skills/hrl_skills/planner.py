@@ -218,7 +218,8 @@ class ObstacleGrid:
 
     def shut_narrow(self, routes: Routes, position: np.ndarray) -> None:
         """Close for good the first place of an earlier way that is too narrow now."""
-        clearance, columns = self.clearance(), self.evidence.shape[1]
+        clearance = self.clearance()
+        columns = clearance.shape[1]
         i, j = self.cell_of(position)
         cell = i * columns + j
         while (onward := int(routes.onward[cell])) != cell:
