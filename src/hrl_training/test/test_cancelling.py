@@ -11,7 +11,7 @@ from hrl_training.evaluation.trial import Options, make_trials
 
 SEEDS = range(3100, 3104)
 LONGEST = {"walk": 120, "approach": 55, "grasp": 75, "place": 95}  # ticks, about what one takes
-REST = 15  # ticks after it
+REST = 25  # ticks after it, in which the robot brakes and the last step is done
 FORCE = 60.0  # N
 
 
