@@ -59,7 +59,8 @@ ATTEMPTS = 6  # times to come to rest and find the robot off its goal
 REPLAN_TICKS = 5
 NO_WAY_TICKS = 200  # without any way to the goal: blocked; people mostly move on before
 STUCK_TICKS = 80  # without coming STUCK_GAIN nearer along the way: what is ahead is shut
-SHUT, SHUT_AHEAD = 2, 0.8  # times, then: blocked; m
+SHUT_PLACES = 2  # and then: blocked
+SHUT_AHEAD = 0.8  # m
 DITHERED = 3  # times that a way was found longer; then the narrow place that closes it is shut
 STUCK_GAIN = 0.1  # m
 HELD_TICKS = 30  # the same: the place is tight, and the way is planned in x, y and yaw
@@ -156,7 +157,7 @@ class Walk:
         self._grid = self._new_grid()
         self._routes: Routes | None = None
         self._ticks = self._lost = self._no_way = self._attempts = 0
-        self._closings = self._shut = 0
+        self._closings = self._shut_places = 0
         self._forgot = False
         self._steer_again()
         self._first: float | None = None
@@ -234,10 +235,10 @@ class Walk:
         if error < self._best - STUCK_GAIN:
             self._best, self._best_tick = error, self._ticks
         elif self._ticks - self._best_tick >= STUCK_TICKS:
-            if self._shut == SHUT:
+            if self._shut_places == SHUT_PLACES:
                 return self._end(distance, self._blocked(distance, "no progress"))
             # Too narrow or too crooked a place for the robot's length: another way round.
-            self._shut += 1
+            self._shut_places += 1
             ahead = carrot - base[:2]
             self._grid.shut(base[:2] + SHUT_AHEAD * ahead / max(float(np.hypot(*ahead)), 0.1))
             self._routes, self._best, self._best_tick = None, np.inf, self._ticks

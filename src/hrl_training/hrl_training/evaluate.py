@@ -73,8 +73,7 @@ class Evaluation:
         options = self.options
         path, header = self.out / JOURNALS[policy], self._header(policy)
         journal = Journal(path, header, options.resume, row_from_dict)
-        compared = policy == "script" and "learned" in self.policies
-        wanted = self.script_seeds if compared else self.seeds
+        wanted = self.script_seeds if policy == "script" else self.seeds
         try:
             left = [seed for seed in wanted if seed not in journal.rows]
             make = partial(make_trials, self.skill, self.tasks, self.trial_options(policy))
@@ -203,7 +202,7 @@ def command_line(options: argparse.Namespace, weights: bool = True) -> str:
     words += ["--trials", str(options.trials), "--seed", str(options.seed)]
     if options.policy != "learned":
         words += ["--policy", options.policy]
-    if options.policy == "both" and options.script_trials is not None:
+    if options.script_trials is not None:
         words += ["--script-trials", str(options.script_trials)]
     if options.no_vision:
         words += ["--no-vision"]
@@ -246,6 +245,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         if value is not None and value < least:
             option = name.replace("_", "-")
             parser.error(f"--{option} {value}: allowed are whole numbers from {least}")
+    if options.script_trials is not None and options.policy != "both":
+        parser.error(f"--script-trials: goes with --policy both, not with {options.policy}")
     if options.weights is not None and not (options.weights / "card.yaml").is_file():
         raise ConfigError(f"--weights {options.weights}: holds no card.yaml")
     if (options.card or options.card_seed) and options.policy == "script":
