@@ -120,9 +120,9 @@ def main(arguments: list[str] | None = None) -> None:
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name} {getattr(options, name)}: allowed are numbers from 1")
     trials = Trials(
-        TrialsOptions(options.world, options.missions, options.seed, "spot", disturb="none")
+        TrialsOptions((options.world,), options.missions, options.seed, "spot", disturb="none")
     )
-    mission, seeds = replace(trials.missions[0], ledger=None), trials.options.seeds
+    mission, seeds = replace(trials.missions[0][0], ledger=None), trials.options.seeds
     figures = {
         f"in process, {options.workers} workers": in_process(mission, seeds, options.workers)
     }

@@ -30,14 +30,11 @@ BENCHMARKS = {
 
 
 def _as_file(world: str) -> str:
-    """A world as nodes can load it: a drawn layout is written to a file first."""
-    if ":" not in world:
-        return world
-    from hrl_bringup.listing import layout_file
+    from hrl_bringup.listing import world_file
     from hrl_core.config import ConfigError
 
     try:
-        return str(layout_file(world))
+        return world_file(world)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -91,7 +88,13 @@ def demo(
 
 @app.command()
 def trials(
-    world: World = "small_warehouse",
+    world: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE|FAMILY:S",
+            help="As of demo; more than one: missions take turns. Default: small_warehouse.",
+        ),
+    ] = None,
     missions: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     seed: Seed = 0,
     robot: Robot = "spot",
@@ -130,7 +133,7 @@ def trials(
     from hrl_bringup.trials import TrialsOptions, run_trials
 
     options = TrialsOptions(
-        world=world,
+        worlds=tuple(world or ["small_warehouse"]),
         missions=missions,
         seed=seed,
         robot=robot,
@@ -243,7 +246,7 @@ def adapt(context: typer.Context) -> None:
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
 def gap(context: typer.Context) -> None:
-    """Compare the fast world with full physics, mission by mission: `./hrl gap --world W`."""
+    """Compare the fast world with full physics, on the missions of `./hrl trials --json`."""
     _run_main("hrl_training.gap", context.args)
 
 

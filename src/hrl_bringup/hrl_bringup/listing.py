@@ -42,15 +42,20 @@ def generate_world(family: str, seed: int, file: Path) -> None:
     _console.print(f"{file}: look at it by ./hrl world show {file} --out layout.png", markup=False)
 
 
-def layout_file(name: str) -> Path:
-    """Write the layout FAMILY:SEED to its file under out/layouts; raises ConfigError."""
+def world_file(name: str) -> str:
+    """A world as nodes can load it: a layout FAMILY:SEED is written to out/layouts first.
+
+    Raises ConfigError.
+    """
+    if ":" not in name:
+        return name
     family, _, seed = name.partition(":")
     if not seed.isdecimal():
         raise ConfigError(f"{name}: a layout is FAMILY:SEED with a whole number from 0")
     path = LAYOUTS / f"{family}_{seed}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_layout(family, int(seed), path)
-    return path
+    return str(path)
 
 
 def _checked_folder(file: Path) -> None:

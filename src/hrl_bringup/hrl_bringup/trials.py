@@ -6,7 +6,7 @@ In this computer's processes, over a Ray cluster, or over ROS 2; the rows are ke
 import hashlib
 import re
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
 
+from hrl_bringup.listing import world_file
 from hrl_bringup.runner import signals_interrupt
 from hrl_bringup.trials_page import write_page
 from hrl_bringup.trials_report import line_of, show
@@ -32,7 +33,7 @@ from hrl_training.evaluation.journal import Journal, to_json
 from hrl_training.evaluation.parallel import TrialError, run_parallel
 from hrl_training.mission_rows import MissionRow, mission_seed, row_from_dict
 from hrl_training.mission_summary import compare, summarise
-from hrl_training.missions import MissionOptions, MissionRunner, master_part, policy_changes
+from hrl_training.missions import InTurn, MissionOptions, master_part, policy_changes
 
 INTERRUPTED = 130  # exit status, as shells use it
 FAILED = 1
@@ -44,7 +45,7 @@ Results = Generator[tuple[int, MissionRow], None, None]
 class TrialsOptions:
     """What the command line asks for."""
 
-    world: str
+    worlds: tuple[str, ...]  # names, files or FAMILY:SEED; missions take turns
     missions: int
     seed: int
     robot: str
@@ -65,7 +66,8 @@ class TrialsOptions:
     def folder(self) -> Path:
         """Where rows, ledger and page go."""
         how = "_ros" if self.over_ros else ""
-        name = f"{Path(self.world).stem}_{self.disturb}_{self.seed}{how}"
+        worlds = "+".join(Path(world).stem.replace(":", "_") for world in self.worlds)
+        name = f"{worlds}_{self.disturb}_{self.seed}{how}"
         return self.out or Path("out", "trials", name)
 
 
@@ -96,11 +98,13 @@ class Trials:
 
     def __init__(self, options: TrialsOptions, console: Console | None = None):
         self.options, self._console = options, console or Console(highlight=False)
-        self.world = load_world(options.world)
+        files = [world_file(world) for world in options.worlds]
+        self.worlds = {file: load_world(file) for file in files}
         self.robot = load_robot(options.robot)
-        _check(options, self.world)
+        _check(options, self.worlds)
+        # Of every policy: options for each world.
         self.missions = [self._mission_options(policy) for policy in options.policies or ("",)]
-        labels = [mission.policy for mission in self.missions]
+        labels = [of_policy[0].policy for of_policy in self.missions]
         if len({*labels}) < len(labels):
             raise ConfigError(f"--policy: {labels} have one name; folders need different names")
         self.rows: dict[str, list[MissionRow]] = {label: [] for label in labels}
@@ -118,10 +122,10 @@ class Trials:
 
     def result(self) -> dict[str, Any]:
         """What --json writes: the summary and rows of the first policy, then of the others."""
-        options, label = self.options, self.missions[0].policy
+        options, label = self.options, self.missions[0][0].policy
         first = self.rows[label]
         about = {
-            "world": options.world,
+            "worlds": list(options.worlds),
             "robot": options.robot,
             "seed": options.seed,
             "disturb": options.disturb,
@@ -146,21 +150,21 @@ class Trials:
             }
         return result
 
-    def _run_policy(self, mission: MissionOptions) -> None:
-        options, seeds = self.options, self.options.seeds
-        path = options.folder / f"{mission.policy}.jsonl"
-        journal = Journal(path, self._header(mission), options.resume, row_from_dict)
+    def _run_policy(self, missions: list[MissionOptions]) -> None:
+        options, seeds, policy = self.options, self.options.seeds, missions[0].policy
+        path = options.folder / f"{policy}.jsonl"
+        journal = Journal(path, self._header(missions[0].config), options.resume, row_from_dict)
         try:
             left = [seed for seed in seeds if seed not in journal.rows]
             done = [row for seed, row in journal.rows.items() if seed in {*seeds}]
             with self._progress() as progress:
                 task = progress.add_task(
-                    mission.policy,
+                    policy,
                     total=len(seeds),
                     completed=len(done),
                     successes=sum(row.success for row in done),
                 )
-                with closing(self._results(mission, left, progress)) as results:
+                with closing(self._results(missions, left, progress)) as results:
                     for _, row in results:
                         journal.add(row)
                         done.append(row)
@@ -169,49 +173,55 @@ class Trials:
                         progress.update(task, advance=1, successes=successes)
         finally:
             journal.close()
-            self.rows[mission.policy] = [journal.rows[s] for s in seeds if s in journal.rows]
+            self.rows[policy] = [journal.rows[s] for s in seeds if s in journal.rows]
 
-    def _results(self, mission: MissionOptions, seeds: list[int], progress: Progress) -> Results:
+    def _results(
+        self, missions: list[MissionOptions], seeds: list[int], progress: Progress
+    ) -> Results:
         options = self.options
         if options.over_ros:
             from hrl_bringup.trials_ros import run_over_ros
 
-            return run_over_ros(mission, options.robot, seeds, options.folder, progress)
-        make = partial(MissionRunner, mission)
+            return run_over_ros(missions[0], options.robot, seeds, options.folder, progress)
+        make = partial(InTurn, missions)
         if options.ray is not None:
             from hrl_training.evaluation.cluster import run_on_cluster
 
             return run_on_cluster(make, seeds, options.ray)
         return run_parallel(make, seeds, max(1, min(options.workers, len(seeds))))
 
-    def _mission_options(self, policy: str) -> MissionOptions:
+    def _mission_options(self, policy: str) -> list[MissionOptions]:
         options = self.options
         config = master_part(MasterConfig, **(policy_changes(policy) if policy else {}))
         label = re.sub(r"[^\w.-]", "_", Path(policy).name if policy else config.policy)
         guardrails = master_part(GuardrailConfig)
-        make_decider(self.world.site, config, Guardrails(self.world.site, guardrails))  # or refuse
+        for world in self.worlds.values():
+            make_decider(world.site, config, Guardrails(world.site, guardrails))  # or refuse
         in_process = not options.over_ros and options.ray is None
-        return MissionOptions(
-            world_name=options.world,
-            world=self.world,
-            robot=self.robot,
-            policy=label,
-            config=config,
-            guardrails=guardrails,
-            disturb=options.disturb,
-            ledger=options.folder / "ledger.sqlite" if in_process else None,
-        )
+        return [
+            MissionOptions(
+                world_name=file,
+                world=world,
+                robot=self.robot,
+                policy=label,
+                config=config,
+                guardrails=guardrails,
+                disturb=options.disturb,
+                ledger=options.folder / "ledger.sqlite" if in_process else None,
+            )
+            for file, world in self.worlds.items()
+        ]
 
-    def _header(self, mission: MissionOptions) -> dict[str, Any]:
+    def _header(self, config: MasterConfig) -> dict[str, Any]:
         """What has to be the same for rows to be of the same trials."""
-        world = find_config("worlds", self.options.world).read_bytes()
+        files = (find_config("worlds", file).read_bytes() for file in self.worlds)
         return {
-            "world": hashlib.sha256(world).hexdigest(),
+            "worlds": [hashlib.sha256(file).hexdigest() for file in files],
             "robot": self.options.robot,
             "disturb": self.options.disturb,
             "over": "ros" if self.options.over_ros else "process",
-            "master": mission.config.model_dump(mode="json"),
-            "weights": _weights_hash(mission.config),
+            "master": config.model_dump(mode="json"),
+            "weights": _weights_hash(config),
         }
 
     def _progress(self) -> Progress:
@@ -226,11 +236,16 @@ class Trials:
         )
 
 
-def _check(options: TrialsOptions, world: World) -> None:
+def _check(options: TrialsOptions, worlds: Mapping[str, World]) -> None:
     """Raise ConfigError for what can be known to fail before anything is started."""
     if options.over_ros and options.ray is not None:
         raise ConfigError("--ros and --ray: a cluster runs missions in process; give one of them")
-    world.sample(options.seeds[0], options.disturb)
+    if options.over_ros and len(worlds) > 1:
+        raise ConfigError("--ros runs in one world; give one --world")
+    if len(worlds) < len(options.worlds):
+        raise ConfigError(f"--world: {', '.join(options.worlds)}: one is given twice")
+    for world in worlds.values():
+        world.sample(options.seeds[0], options.disturb)
 
 
 def _weights_hash(config: MasterConfig) -> str | None:
@@ -242,7 +257,9 @@ def _weights_hash(config: MasterConfig) -> str | None:
 
 def command_line(options: TrialsOptions) -> str:
     """The command that measures the same again."""
-    words = ["./hrl", "trials", "--world", options.world]
+    words = ["./hrl", "trials"]
+    for world in options.worlds:
+        words += ["--world", world]
     words += ["--missions", str(options.missions), "--seed", str(options.seed)]
     for policy in options.policies:
         words += ["--policy", policy]

@@ -45,7 +45,8 @@ def write_page(
     draw_times(folder / "times.png", rows)
     summary = result["summary"]
     others = result.get("others", {})
-    title = f"{summary['missions']} missions in {Path(summary['world']).stem}"
+    worlds = ", ".join(Path(world).stem for world in summary["worlds"])
+    title = f"{summary['missions']} missions in {worlds}"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
@@ -134,7 +135,7 @@ def _of(rows: Mapping[str, Sequence[MissionRow]], kind: str) -> dict[str, list[M
 def _failures(rows: list[MissionRow]) -> str:
     cells = [
         (
-            str(row.seed),
+            f"{Path(row.world).stem} {row.seed}",
             ", ".join(row.disturbances) or NOMINAL,
             row.cause,
             f"{row.resolved_after_s:.0f} s",
@@ -142,7 +143,7 @@ def _failures(rows: list[MissionRow]) -> str:
         )
         for row in rows
     ]
-    return _table(cells, ("seed", "disturbances", "cause", "after", "what happened"))
+    return _table(cells, ("world, seed", "disturbances", "cause", "after", "what happened"))
 
 
 def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

@@ -98,6 +98,7 @@ def row_of(log: MissionLog, system: System, options: MissionOptions) -> MissionR
     ended = [entry.ended for entry in log.decisions if entry.ended is not None]
     row = MissionRow(
         seed=log.seed,
+        world=options.world_name,
         policy=options.policy,
         order=order_of(trial),
         disturbances=trial.disturbances,

@@ -10,9 +10,11 @@ from hrl_bringup.trials import INTERRUPTED, Trials, TrialsOptions, run_trials
 from hrl_core.config import ConfigError
 from hrl_training.mission_rows import MissionRow, failure_cause, row_from_dict
 from hrl_training.mission_summary import compare, summarise
+from hrl_training.missions import in_turn
 
 ROW = MissionRow(
     seed=0,
+    world="open_bay",
     policy="behaviour_tree",
     order={"item": "can", "from_bin": "A1", "to_station": "packing"},
     disturbances=(),
@@ -41,7 +43,7 @@ NEEDLESS = replace(LOST, solvable=True, cause="grasp NOT_HELD", disturbances=("p
 
 
 def options(folder: Path, **changes) -> TrialsOptions:
-    usual = {"world": "open_bay", "missions": 4, "seed": 2, "robot": "spot", "out": folder}
+    usual = {"worlds": ("open_bay",), "missions": 4, "seed": 2, "robot": "spot", "out": folder}
     return TrialsOptions(**{**usual, "json": folder / "out.json", **changes})
 
 
@@ -50,13 +52,14 @@ def ran(monkeypatch):
     """Missions that take no time; seeds and policies that were run, in that order."""
     seeds: list[tuple[str, int]] = []
 
-    def results(self, mission, left, progress):
+    def results(self, missions, left, progress):
         for seed in left:
             if seed in stop_at:
                 stop_at.remove(seed)
                 raise KeyboardInterrupt
-            seeds.append((mission.policy, seed))
-            yield seed, replace(ROW, seed=seed, policy=mission.policy)
+            world = in_turn(missions, seed)
+            seeds.append((world.policy, seed))
+            yield seed, replace(ROW, seed=seed, policy=world.policy, world=world.world_name)
 
     stop_at: list[int] = []
     monkeypatch.setattr(Trials, "_results", results)
@@ -134,9 +137,21 @@ def test_two_policies_run_on_the_same_seeds_and_get_one_page(ran, tmp_path):
     assert (tmp_path / "ends.png").is_file() and (tmp_path / "times.png").is_file()
 
 
+def test_missions_take_turns_in_several_worlds(ran, no_page, tmp_path):
+    worlds = ("open_bay", "two_aisles")
+    assert run_trials(options(tmp_path, worlds=worlds)) == 0
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert [row["world"] for row in content["missions"]] == [*worlds, *worlds]
+    assert "--world open_bay --world two_aisles" in content["summary"]["command"]
+
+
 def test_what_cannot_run_is_refused_before_anything_starts(tmp_path):
     with pytest.raises(ConfigError, match="give one of them"):
         Trials(options(tmp_path, over_ros=True, ray="auto"))
+    with pytest.raises(ConfigError, match="runs in one world"):
+        Trials(options(tmp_path, worlds=("open_bay", "two_aisles"), over_ros=True))
+    with pytest.raises(ConfigError, match="one is given twice"):
+        Trials(options(tmp_path, worlds=("open_bay", "open_bay")))
     with pytest.raises(ConfigError, match="unknown master policy 'clever'"):
         Trials(options(tmp_path, policies=("clever",)))
     with pytest.raises(ConfigError, match="holds no card.yaml"):

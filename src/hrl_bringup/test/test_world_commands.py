@@ -1,7 +1,7 @@
 from typer.testing import CliRunner
 
 from hrl_bringup.cli import app
-from hrl_bringup.listing import layout_file
+from hrl_bringup.listing import world_file
 from hrl_core.site import load_site
 from hrl_sim_bridge.layouts import generate
 
@@ -30,5 +30,5 @@ def test_a_world_is_not_written_over(tmp_path):
 
 def test_a_layout_by_name_is_a_file_that_nodes_can_load(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    site = load_site(layout_file("islands:3"))
+    site = load_site(world_file("islands:3"))
     assert site.model_dump() == generate("islands", 3).site.model_dump()

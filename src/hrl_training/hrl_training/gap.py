@@ -1,7 +1,4 @@
-"""`./hrl gap`: the same policy on the same seeds, in the fast world and in full physics.
-
-Physics takes its time: rows are kept as they come, and --resume goes on.
-"""
+"""`./hrl gap`: missions of `./hrl trials` in full physics, and the same seeds in the fast world."""
 
 from __future__ import annotations
 
@@ -10,100 +7,59 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hrl_core.config import ConfigError
-from hrl_core.robot import load_robot
-from hrl_master.guardrails import GuardrailConfig
-from hrl_master.mission import MasterConfig
-from hrl_sim_bridge.world import Disturb, load_world
-from hrl_training.evaluation.journal import Journal, to_json
-from hrl_training.evaluation.parallel import run_parallel
+from hrl_sim_bridge.world import load_world
+from hrl_training.evaluation.journal import to_json
 from hrl_training.fast.missions import FastSite, run_mission
 from hrl_training.fast.outcomes import load_outcomes
-from hrl_training.mission_rows import MissionRow, mission_seed, row_from_dict
+from hrl_training.mission_rows import MissionRow, row_from_dict
 from hrl_training.mission_summary import share_of, summarise
-from hrl_training.missions import MissionOptions, MissionRunner, master_part, policy_changes
+from hrl_training.missions import policy_changes
 
 FAST_RUNS = 3  # of each seed: what happens by chance is drawn anew
 FIGURES = ("success_rate", "delivered", "mean_resolved_after_s", "median_duration_s",
            "median_decisions")  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class GapOptions:
-    """What the command line asks for."""
+def run_gap(trials: Path, policy: str | None = None) -> dict[str, Any]:
+    """Run the missions of a file of `./hrl trials --json` in the fast world, and compare.
 
-    world: str
-    missions: int
-    seed: int
-    policy: str
-    disturb: Disturb
-    workers: int
-    resume: bool
-    out: Path
-
-
-def run_gap(options: GapOptions) -> dict[str, Any]:
-    """Run both and compare; what has not run in physics yet is left out."""
-    world = load_world(options.world)
-    config = master_part(MasterConfig, **policy_changes(options.policy))
-    mission = MissionOptions(
-        world_name=options.world,
-        world=world,
-        robot=load_robot("spot"),
-        policy=options.policy,
-        config=config,
-        guardrails=master_part(GuardrailConfig),
-        disturb=options.disturb,
-    )
-    seeds = [mission_seed(options.seed, index) for index in range(options.missions)]
-    physics = _physics(options, mission, seeds)
+    policy: name or folder, where the policy in the file is a learned one with a folder of its own.
+    """
+    try:
+        content = json.loads(trials.read_text(encoding="utf-8"))
+        physics = [row_from_dict(row) for row in content["missions"]]
+        about = {key: content["summary"][key] for key in ("command", "policy", "disturb")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{trials}: not a file of ./hrl trials --json: {error!r}") from error
     if not physics:
-        raise ConfigError("no mission has ended in physics yet: nothing to compare")
-    site, model = FastSite(world, options.world), load_outcomes()
-    policy = site.policy(config.policy, config.policy_folder)
+        raise ConfigError(f"{trials}: no mission has ended: nothing to compare")
+    changes = policy_changes(policy or about["policy"])
+    model = load_outcomes()
+    sites = {name: FastSite(load_world(name), name) for name in {row.world for row in physics}}
+    policies = {
+        name: site.policy(changes["policy"], changes.get("policy_folder", ""))
+        for name, site in sites.items()
+    }
     fast = [
         run_mission(
-            site,
-            world.sample(row.seed, options.disturb),
-            policy,
+            sites[row.world],
+            sites[row.world].world.sample(row.seed, about["disturb"]),
+            policies[row.world],
             model,
             np.random.default_rng([row.seed, run]),
-            options.policy,
+            about["policy"],
         )
         for row in physics
         for run in range(FAST_RUNS)
     ]
-    about = {"world": options.world, "policy": options.policy, "disturb": options.disturb,
-             "seed": options.seed, "missions": len(physics), "fast_runs": FAST_RUNS}  # fmt: skip
-    return {"about": about, **gap_of(physics, fast)}
-
-
-def _physics(
-    options: GapOptions, mission: MissionOptions, seeds: Sequence[int]
-) -> list[MissionRow]:
-    header = {"world": options.world, "disturb": options.disturb,
-              "master": mission.config.model_dump(mode="json")}  # fmt: skip
-    journal = Journal(options.out / "physics.jsonl", header, options.resume, row_from_dict)
-    left = [seed for seed in seeds if seed not in journal.rows]
-    try:
-        with closing(run_parallel(partial(MissionRunner, mission), left, options.workers)) as rows:
-            for _, row in rows:
-                journal.add(row)
-                print(f"{len(journal.rows)} of {len(seeds)}: seed {row.seed}, {row.end}, "
-                      f"{row.resolved_after_s:.0f} s", flush=True)  # fmt: skip
-    except KeyboardInterrupt:
-        print("interrupted: a report of what has run; the same command with --resume goes on")
-    finally:
-        journal.close()
-    return [journal.rows[seed] for seed in seeds if seed in journal.rows]
+    return {"about": {**about, "missions": len(physics), "fast_runs": FAST_RUNS},
+            **gap_of(physics, fast)}  # fmt: skip
 
 
 def gap_of(physics: Sequence[MissionRow], fast: Sequence[MissionRow]) -> dict[str, Any]:
@@ -164,9 +120,9 @@ def as_text(gap: dict[str, Any]) -> str:
     """The report as a page of Markdown."""
     about = gap["about"]
     lines = [
-        f"# Fast world against physics: {about['world']}, {about['policy']}",
+        f"# Fast world against physics: {about['policy']}",
         "",
-        f"{about['missions']} seeds from {about['seed']} on, disturbances: {about['disturb']}; "
+        f"{about['missions']} missions of `{about['command']}`; "
         f"{about['fast_runs']} fast missions of each seed.",
         f"Same end on {100 * gap['same_end']['share']:.0f} % of them.",
         "",
@@ -197,26 +153,22 @@ def _line(name: str, *cells: Any) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="./hrl gap", description=__doc__)
-    parser.add_argument("--world", required=True, help="name in config/worlds, or a file")
-    parser.add_argument("--missions", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0, help="as of ./hrl trials")
-    parser.add_argument("--policy", default="learned", help="name, or folder of a learned one")
-    parser.add_argument("--disturb", choices=("file", "none", "one", "many"), default="one")
-    parser.add_argument("--workers", type=int, default=1, help="processes for physics")
-    parser.add_argument("--resume", action="store_true", help="go on with the rows that are there")
-    parser.add_argument("--out", type=Path, help="folder (default out/gap/WORLD_DISTURB_SEED)")
+    parser.add_argument("trials", type=Path, help="file of ./hrl trials --json")
+    parser.add_argument("--policy", help="folder of a learned policy that is not the shipped one")
+    parser.add_argument("--out", type=Path, help="folder for gap.json and gap.md; default: "
+                        "beside the file")  # fmt: skip
     given = parser.parse_args(arguments)
-    name = f"{Path(given.world).stem}_{given.disturb}_{given.seed}_{Path(given.policy).name}"
-    options = GapOptions(**{**vars(given), "out": given.out or Path("out", "gap", name)})
     try:
-        gap = run_gap(options)
+        gap = run_gap(given.trials, given.policy)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    (options.out / "gap.json").write_text(to_json(gap, indent=1) + "\n", encoding="utf-8")
+    out = given.out or given.trials.parent
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "gap.json").write_text(to_json(gap, indent=1) + "\n", encoding="utf-8")
     text = as_text(json.loads(to_json(gap)))
-    (options.out / "gap.md").write_text(text, encoding="utf-8")
-    print(text + f"\nwrote {options.out / 'gap.json'} and gap.md")
+    (out / "gap.md").write_text(text, encoding="utf-8")
+    print(text + f"\nwrote {out / 'gap.json'} and gap.md")
     return 0
 
 

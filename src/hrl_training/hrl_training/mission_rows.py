@@ -20,6 +20,7 @@ class MissionRow:
     """What is kept of one mission. Times in s of plant time since the order, except wall time."""
 
     seed: int
+    world: str
     policy: str
     order: dict[str, str]  # item, from_bin, to_station
     disturbances: tuple[str, ...]  # kinds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from hrl_training.rig import Deed, MissionRecord, Rig
 MASTER_FILE, MASTER_KEYS = "master.yaml", ("/**/master", "ros__parameters")
 
 Part = TypeVar("Part", bound=Config)
+Each = TypeVar("Each")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,21 @@ class MissionRunner:
         return record
 
 
+class InTurn:
+    """Runs the mission of a seed in one of several worlds."""
+
+    def __init__(self, options: Sequence[MissionOptions]) -> None:
+        self._runners = [MissionRunner(each) for each in options]
+
+    def run(self, seed: int) -> MissionRow:
+        return in_turn(self._runners, seed).run(seed)
+
+
+def in_turn(worlds: Sequence[Each], seed: int) -> Each:
+    """The one of several worlds whose turn it is with a seed."""
+    return worlds[seed % len(worlds)]
+
+
 def note_judgement(ledger: Ledger, mission: str, row: MissionRow) -> None:
     """Add to a ledger what the plant's truth says of a mission, for `./hrl report`."""
     ledger.judge(
@@ -97,6 +114,7 @@ def row_of(
     decided = [_decided(deed, record.began) for deed in record.deeds]
     row = MissionRow(
         seed=trial.seed,
+        world=options.world_name,
         policy=options.policy,
         order=order_of(trial),
         disturbances=trial.disturbances,

@@ -224,7 +224,7 @@ def test_the_gap_compares_ends_seed_by_seed_and_codes_by_skill(site):
     gap = gap_of(physics, [*physics, replace(physics[0], delivered=False, handed_over=True)])
     assert gap["same_end"]["count"] == 2 and gap["same_end"]["of"] == 3
     assert gap["skills"]["walk"]["physics"]["codes"]["SUCCEEDED"]["median_s"] > 3
-    about = {"world": "w", "policy": "p", "disturb": "none", "seed": 0, "missions": 2}
+    about = {"command": "c", "policy": "p", "disturb": "none", "missions": 2}
     text = as_text({"about": {**about, "fast_runs": 1}, **gap})
     assert "| delivered |" in text and "| walk SUCCEEDED |" in text
 

@@ -105,6 +105,7 @@ def run_mission(
     outcome = "SUCCEEDED" if end.code is Code.SUCCEEDED else "MISSION_FAILED"
     row = MissionRow(
         seed=trial.seed,
+        world=site.name,
         policy=label,
         order=order_of(trial),
         disturbances=trial.disturbances,
