@@ -60,6 +60,11 @@ class FakeRobot:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    @property
+    def listeners(self) -> int:
+        """How many nodes hear all of its sensors."""
+        return min(p.get_subscription_count() for p in self._publishers.values())
+
     def stand_at(self, pose: np.ndarray) -> None:
         """Stand at a planar pose (3,) in map, arm stowed, nothing held, everything sensed."""
         with self._lock:

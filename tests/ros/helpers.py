@@ -16,6 +16,22 @@ def wait_for(condition: Callable, what: str, timeout: float = 30.0):
     pytest.fail(f"waited {timeout} s in vain for {what}")
 
 
+def wait_for_answers(client, goal, what: str) -> None:
+    """Wait until a server's answer to a goal, which it should reject, finds its way.
+
+    An answer is lost where it is given before the server has discovered the client.
+    """
+
+    def answered() -> bool:
+        sent = client.send_goal_async(goal)
+        end = time.monotonic() + 2.0
+        while not sent.done() and time.monotonic() < end:
+            time.sleep(0.01)
+        return sent.done()
+
+    wait_for(answered, f"{what} to answer", 60)
+
+
 class Listener:
     """Keeps the messages of a topic of hrl_core.topics."""
 

@@ -1,10 +1,8 @@
 """A master alone, on its ledger, over a robot and skills without physics."""
 
-import time
 from contextlib import closing
 
 import numpy as np
-import pytest
 
 from hrl_core import topics
 from hrl_core.ros.convert import stamp_msg
@@ -13,7 +11,7 @@ from hrl_core.ros.sensor_convert import frame_msgs
 from hrl_core.sensed import CameraFrame
 from hrl_master.ledger import Ledger
 from tests.ros.fake_robot import FakeRobot
-from tests.ros.helpers import Listener, wait_for
+from tests.ros.helpers import Listener, wait_for, wait_for_answers
 
 ITEM, BIN, STATION = "can", "A2", "packing"
 
@@ -69,6 +67,7 @@ class MasterSite:
             return self.client.server_is_ready()
 
         wait_for(up, "the master", 60)
+        wait_for_answers(self.client, interface(topics.ACTIONS["run_mission"]).Goal(), "the master")
         return master
 
     def send(self, mission: str = ""):
@@ -77,15 +76,8 @@ class MasterSite:
 
         orders = [Order(item=ITEM, from_bin=BIN, to_station=STATION)]
         goal = interface(topics.ACTIONS["run_mission"]).Goal(mission_id=mission, orders=orders)
-        # A goal is lost if it is sent when nobody but a master that was killed is known.
-        for _ in range(3):
-            sent = self.client.send_goal_async(goal)
-            end = time.monotonic() + 8.0
-            while time.monotonic() < end:
-                if sent.done() and sent.result():
-                    return sent.result()
-                time.sleep(0.01)
-        pytest.fail("nobody answers to a mission")
+        sent = self.client.send_goal_async(goal)
+        return wait_for(lambda: sent.done() and sent.result(), "an answer to a mission")
 
     def result(self, handle):
         done = handle.get_result_async()

@@ -12,7 +12,7 @@ from hrl_core.outcomes import Code
 from hrl_core.ros.convert import stamp_msg
 from hrl_core.ros.qos import interface, publisher_qos
 from tests.ros.fake_robot import FakeRobot
-from tests.ros.helpers import wait_for
+from tests.ros.helpers import wait_for, wait_for_answers
 from tests.ros.skill_client import BIN, SUCCEEDED
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hrl_back_out"
@@ -94,6 +94,7 @@ def test_its_server_describes_it_estimates_and_runs_it(start_with_example, probe
 
     client = ActionClient(probe, interface(topics.RUN_SKILL), "back_out")
     wait_for(client.server_is_ready, "the action back_out", 60)
+    wait_for_answers(client, interface(topics.RUN_SKILL).Goal(parameters=far), "back_out")
     before = robot.pose[1]
     near = [NamedValue(name="distance_m", value=0.4)]
     sent = client.send_goal_async(interface(topics.RUN_SKILL).Goal(target=BIN, parameters=near))
@@ -123,6 +124,8 @@ def test_the_master_finds_it_and_leaves_a_face_with_it_before_it_walks(
     client = ActionClient(probe, interface(topics.ACTIONS["run_mission"]), "run_mission")
     wait_for(client.server_is_ready, "the master", 60)
     wait_for(lambda: "found the skill back_out" in master.output, "the master to find it", 60)
+    wait_for(lambda: robot.listeners == 2, "skill and master to hear all sensors")
+    wait_for_answers(client, interface(topics.ACTIONS["run_mission"]).Goal(), "the master")
     orders = [Order(item="can", from_bin="A1", to_station="packing")]
     goal = interface(topics.ACTIONS["run_mission"]).Goal(mission_id="out", orders=orders)
     sent = client.send_goal_async(goal)
