@@ -9,7 +9,16 @@ from py_trees.common import Status
 from hrl_core.outcomes import Code
 from hrl_master.beliefs import Try
 from hrl_master.boards import FLOOR
-from hrl_master.candidates import FINISH, HAND_OVER, LONGEST, SCAN_LIMIT, WAIT, Candidate, Options
+from hrl_master.candidates import (
+    FINISH,
+    HAND_OVER,
+    LONGEST,
+    SCAN_LIMIT,
+    WAIT,
+    WALK_UP,
+    Candidate,
+    Options,
+)
 from hrl_master.choice import Choice, certain, find
 from hrl_master.mission import MasterConfig
 from hrl_master.situation import Situation
@@ -99,6 +108,7 @@ class BehaviourTree:
             branch("cut off", self._cut_off, leaf("wait", self._wait_for_way)),
             branch("walk failed", self._walk_failed, leaf("another way", self._other_way)),
             branch("detour", self._has_detour, leaf("along the graph", self._along_graph)),
+            leaf("walk up", self._walk_up),
             leaf("walk", self._walk),
             leaf("approach all the same", self._approach),
             leaf("wait", lambda: self._wait("nothing else may run now", 3)),
@@ -155,7 +165,7 @@ class BehaviourTree:
         """Whether too much went wrong at a face to go there again."""
         beliefs = self._situation.beliefs
         return (
-            beliefs.failures("walk", face) >= WALKS
+            beliefs.failures("walk", face=face) >= WALKS
             or beliefs.failures("approach", face) >= self._config.max_failures
             or beliefs.failures("grasp", face=face) >= self._config.max_failures
         )
@@ -245,7 +255,7 @@ class BehaviourTree:
     def _has_detour(self) -> bool:
         """Whether the graph knows a way round what has stopped the walk to the face."""
         k = find(self._candidates, "walk", self._face)
-        failed = self._situation.beliefs.failures("walk", self._face) > 0
+        failed = self._situation.beliefs.failures("walk", face=self._face) > 0
         return failed and k is not None and DETOUR < self._candidates[k].excess < LONGEST / 2
 
     def _looked_for_lost(self) -> bool:
@@ -297,6 +307,13 @@ class BehaviourTree:
         why = f"{self._face} is within {self._config.approach_range} m"
         return self._pick("approach", self._face, why)
 
+    def _walk_up(self) -> bool:
+        """Right to the standoff, where something is to be done and nothing went wrong yet."""
+        target, tries = f"{self._face} standoff", self._situation.beliefs.tries
+        if self._search or any(t.face == self._face and not t.worked for t in tries):
+            return False
+        return self._pick(WALK_UP, target, f"{self._face} is not within reach of an approach")
+
     def _walk(self) -> bool:
         why = f"{self._face} is not within reach of an approach"
         if self._search:
@@ -313,14 +330,16 @@ class BehaviourTree:
         """After a failed walk: round what is blocked, else wait for whoever is in the way."""
         last = self._last
         assert last is not None
-        why = f"the way to {last.target} failed ({Code(last.code).name})"
+        why = f"the way to {last.face or last.target} failed ({Code(last.code).name})"
         if self._has_detour() and (self._along_graph() or self._by_waypoint(why)):
             return True
         tries = self._situation.beliefs.tries
         recent = sum(t.skill == WAIT for t in tries[tries.index(last) + 1 :])
         if recent < 1 and self._wait(why, BLOCKED_WAITS):
             return True
-        return self._situation.beliefs.failures("walk", self._face) == 2 and self._by_waypoint(why)
+        return self._situation.beliefs.failures("walk", face=self._face) == 2 and self._by_waypoint(
+            why
+        )
 
     def _along_graph(self) -> bool:
         """To the farthest waypoint in sight on the shortest way that is not blocked."""

@@ -149,7 +149,7 @@ class Beliefs:
         elif decision.skill == "place":
             new = new._after_place(attempt, after)
         elif decision.skill == "walk" and outcome.code is Code.WALK_BLOCKED:
-            new = new._after_blocked_walk(decision.target, after, graph)
+            new = new._after_blocked_walk(decision.face or decision.target, after, graph)
         return new.observe(after, graph)
 
     def recall(self, attempt: Attempt) -> Beliefs:
@@ -232,12 +232,12 @@ class Beliefs:
         lost = Loss(after.stamp, attempt.decision.target, _place(after))
         return replace(self, held="", item_in_hand=None, lost=lost)
 
-    def _after_blocked_walk(self, target: str, after: Scene, graph: WalkGraph) -> Beliefs:
+    def _after_blocked_walk(self, goal: str, after: Scene, graph: WalkGraph) -> Beliefs:
         """The first way ahead that the scan does not show to be free is blocked."""
-        if after.map_from_base is None or target not in graph.index:
+        if after.map_from_base is None or goal not in graph.index:
             return self
         here = graph.here(after.map_from_base[:2])
-        for edge in graph.edges_on(graph.path(here, target, self.blocked)):
+        for edge in graph.edges_on(graph.path(here, goal, self.blocked)):
             known = self.edges.get(edge)
             if known is None or not known.free or after.stamp - known.stamp > FRESH:
                 belief = EdgeBelief(False, after.stamp, "walk")

@@ -19,8 +19,9 @@ from hrl_master.situation import Situation
 from hrl_master.ways import in_sight
 
 LOOK_AROUND, WAIT = "look_around", "wait"
+WALK_UP = "walk_up"  # to the standoff of a face, where nothing is left to approach
 KINDS = (
-    "walk", "approach", "grasp", "place", "back_out", WAIT, LOOK_AROUND, HAND_OVER, FINISH
+    "walk", WALK_UP, "approach", "grasp", "place", "back_out", WAIT, LOOK_AROUND, HAND_OVER, FINISH
 )  # fmt: skip
 FACES = 6  # of interest at most, besides the one of the order
 WAYPOINTS = 5  # at most
@@ -128,6 +129,8 @@ class Options:
         found += [self._approach(situation, face) for face in faces]
         if place is not None:
             found += [self._walk_to_face(place, face) for face in faces]
+            there = dict.fromkeys([faces[0], situation.sighted_at])
+            found += [self._walk_to_face(place, face, up=True) for face in there if face in faces]
             found += self._waypoints(place, bool(situation.beliefs.blocked))
             found.append(self._look_around(place))
         found.append(self._back_out(situation))
@@ -233,8 +236,10 @@ class Options:
             "approach", "approach", face, face=face, why_not=why_not, offset=away, turn=turn
         )
 
-    def _walk_to_face(self, place: _Place, face: str) -> Candidate:
-        goal, k = self._staging[face], self.graph.index[face]
+    def _walk_to_face(self, place: _Place, face: str, up: bool = False) -> Candidate:
+        """To where an approach begins; `up`: to where it ends."""
+        kind, target = (WALK_UP, f"{face} standoff") if up else ("walk", face)
+        goal, k = (self._standoff if up else self._staging)[face], self.graph.index[face]
         straight = float(np.hypot(goal[0] - place.base[0], goal[1] - place.base[1]))
         turn = _between(goal[2], place.base[2])
         why_not = ""
@@ -243,7 +248,7 @@ class Options:
         elif straight < THERE and turn < FACING:
             why_not = f"stands {straight:.2f} m from there already"
         return Candidate(
-            "walk", "walk", face, face=face, pose=goal, why_not=why_not,
+            kind, "walk", target, face=face, pose=goal, why_not=why_not,
             **self._lengths(place, k, straight),
         )  # fmt: skip
 

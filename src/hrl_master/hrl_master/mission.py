@@ -356,11 +356,12 @@ class Mission:
         strikes: dict[tuple[str, str], list[str]] = {}
         for a in state.attempts:
             if not a.worked:
-                strikes.setdefault((a.decision.skill, a.decision.target), []).append(a.reason)
-        for (skill, target), reasons in strikes.items():
+                where = a.decision.face or a.decision.target
+                strikes.setdefault((a.decision.skill, where), []).append(a.reason)
+        for (skill, where), reasons in strikes.items():
             if len(reasons) >= c.strikes:
                 told = "; ".join(dict.fromkeys(reasons[-3:]))
-                return f"{skill} {target} failed {len(reasons)} times: {told}"
+                return f"{skill} at {where} failed {len(reasons)} times: {told}"
         return ""
 
     def _begin_order(self, scene: Scene) -> None:

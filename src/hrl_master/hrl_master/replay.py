@@ -10,6 +10,7 @@ import numpy as np
 from hrl_core.config import Config
 from hrl_core.outcomes import Code
 from hrl_core.site import load_site
+from hrl_master.candidates import WALK_UP
 from hrl_master.decider import Decider, make_decider
 from hrl_master.guardrails import GuardrailConfig, Guardrails
 from hrl_master.learned import LearnedPolicy
@@ -73,7 +74,7 @@ def explain(decider: Decider, situation: Situation) -> list[str]:
             continue
         chance = situation.chances.get(candidate.key)
         words = [] if chance is None else [f"the skill gives itself {100 * chance:.0f} %"]
-        if candidate.kind == "walk":
+        if candidate.kind in ("walk", WALK_UP):
             words.append(f"{candidate.way:.1f} m to walk")
         row = f"  {100 * decision.probabilities[k]:5.1f} %  {candidate.label}"
         lines.append(row + (f" ({', '.join(words)})" if words else ""))

@@ -116,8 +116,8 @@ def test_everything_of_a_mission_is_in_the_ledger(ledger, tmp_path):
     (row,) = ledger.rows("SELECT * FROM missions")
     assert json.loads(row["about"])["seed"] == 3 and row["ended_at"] >= row["began_at"]
     orders = ledger.rows("SELECT * FROM orders ORDER BY number")
-    assert [(o["id"], o["code"], o["decisions"]) for o in orders] == [("1", 1, 6), ("2", 1, 6)]
-    assert orders[0]["ended"] - orders[0]["began"] == 6.0
+    assert [(o["id"], o["code"], o["decisions"]) for o in orders] == [("1", 1, 4), ("2", 1, 4)]
+    assert orders[0]["ended"] - orders[0]["began"] == 4.0
     decided = ledger.rows("SELECT * FROM decisions ORDER BY number")
     assert [d["number"] for d in decided] == list(range(14))  # two of them finish
     skills = "walk approach grasp walk approach place finish".split()

@@ -103,7 +103,7 @@ def test_an_item_lost_on_the_way_that_lies_in_a_bin_is_fetched_again(story):
 def test_after_a_blocked_walk_it_goes_round_along_the_graph(story):
     s = story()
     s.change(holding=True)
-    assert steps([s.go(Code.WALK_BLOCKED)]) == [("walk", "packing")]
+    assert steps([s.go(Code.WALK_BLOCKED)]) == [("walk", "packing standoff")]
     shut = {e: EdgeBelief(False, s.scene.stamp, "scan") for e in s.decider.options.graph.edges
             if "south" in e}  # fmt: skip
     s.decider.beliefs = replace(s.decider.beliefs, edges=shut)
@@ -125,7 +125,7 @@ def test_without_scans_it_waits_and_goes_on_when_they_come_back(story):
     s.change(scan_age=2.0)
     assert s.go(scan_age=4.0).skill == "wait"
     assert s.go(scan_age=0.05).skill == "wait"
-    assert steps([s.ask()]) == [("walk", "A2")]
+    assert steps([s.ask()]) == [("walk", "A2 standoff")]
 
 
 def test_after_a_failed_grasp_it_stands_anew_and_three_failures_are_enough(story):
