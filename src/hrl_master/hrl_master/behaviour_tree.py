@@ -33,6 +33,8 @@ BLOCKED = (Code.WALK_BLOCKED, Code.WALK_OFF_TARGET)
 NEARLY = (Code.APPROACH_BLOCKED, Code.APPROACH_OFF_TARGET)
 DETOUR = 0.5  # m, by which a way round is longer
 MANIPULATIONS = ("grasp", "place")
+# s, by which it compares looks into bins: of a walk, also per metre, and of an approach
+WALK_TIME, PACE, APPROACH_TIME = 3.0, 1.1, 4.4
 
 
 class _If(py_trees.behaviour.Behaviour):
@@ -104,6 +106,7 @@ class BehaviourTree:
                 ),
             ),
             branch("close and must leave", self._must_leave, leaf("leave", self._leave)),
+            branch("looks for it", self._searches, leaf("where most is seen", self._look)),
             branch("near", self._may_approach, leaf("approach", self._approach)),
             branch("cut off", self._cut_off, leaf("wait", self._wait_for_way)),
             branch("walk failed", self._walk_failed, leaf("another way", self._other_way)),
@@ -128,26 +131,24 @@ class BehaviourTree:
         first = s.order.from_bin
         if not self._tried_in_vain(first) and not self._given_up(first):
             return first, False
-        left = {
-            c.face: c.way
-            for c in self._candidates
-            if c.kind == "walk" and c.face in bins and c.face not in s.beliefs.looks
-        }
-        # Where the robot stands it need not walk to.
-        left |= {
-            c.face: 0.0
-            for c in self._candidates
-            if c.kind == "approach"
-            and c.allowed
-            and c.face in bins
-            and c.face not in s.beliefs.looks
-        }
-        left = {face: way for face, way in left.items() if not self._given_up(face)}
+        left = self._views()
         if not left:
             # Whatever hid the item in its empty bin may have gone meanwhile.
             again = self._looks_at(first) == 1 and not s.beliefs.looks[first].items
             return (first if again and not self._given_up(first) else ""), True
-        return min(left, key=lambda face: (left[face], face)), True
+        return self._candidates[max(left, key=lambda k: left[k])].face, True
+
+    def _views(self) -> dict[int, float]:
+        """Candidates that look into bins not looked at yet, and how many of them per second."""
+        s, found = self._situation, {}
+        for k, c in enumerate(self._candidates):
+            walks = c.kind == "walk"
+            unseen = c.face in self._options.site.bins and c.face not in s.beliefs.looks
+            if unseen and (walks or (c.kind == "approach" and c.allowed)):
+                if not self._given_up(c.face):
+                    seconds = WALK_TIME + PACE * c.way if walks else APPROACH_TIME
+                    found[k] = max(c.views, 1) / seconds
+        return found
 
     def _tried_in_vain(self, face: str) -> bool:
         """Whether the hand's camera, too, has not found the item there, or it is seen elsewhere."""
@@ -235,6 +236,11 @@ class BehaviourTree:
             return False  # walk to the staging pose first, from there the marker is in view
         return self._allowed("approach", self._face)
 
+    def _searches(self) -> bool:
+        last = self._last
+        failed = last is not None and last.skill in ("walk", "approach") and not last.worked
+        return self._search and not failed and self._situation.sighted_at != self._face
+
     def _must_leave(self) -> bool:
         if not self._has("back_out"):
             return False
@@ -306,6 +312,14 @@ class BehaviourTree:
     def _approach(self) -> bool:
         why = f"{self._face} is within {self._config.approach_range} m"
         return self._pick("approach", self._face, why)
+
+    def _look(self) -> bool:
+        views = {k: value for k, value in self._views().items() if self._candidates[k].allowed}
+        if not views:
+            return False
+        why = f"looks for {self._situation.order.item} elsewhere"
+        self._chosen = certain(max(views, key=lambda k: views[k]), self._candidates, why)
+        return True
 
     def _walk_up(self) -> bool:
         """Right to the standoff, where something is to be done and nothing went wrong yet."""

@@ -9,6 +9,9 @@ FLOOR_HEIGHT = 0.18  # m; boards are at least 0.2 m high
 LOOK_RANGE = 1.75  # m from a face; from the staging pose the markers of items are read
 LOOK_ANGLE = np.deg2rad(50.0)  # off the face's normal
 LOOK_VIEW = np.deg2rad(35.0)  # of the face off the robot's x axis
+# Where the camera is (m before and left of base_link) and from where to where it sees (rad, off the
+# robot's x axis): further to the right is the arm.
+EYE, VIEW = np.array([0.25, 0.18]), (-0.46, 0.50)
 
 
 class Boards:
@@ -33,6 +36,14 @@ class Boards:
         inside &= (z > MARKER_DROP - 0.05) & (z < MARKER_DROP + 0.5)
         found = np.flatnonzero(inside)
         return self.names[found[np.argmin(np.abs(y[found]))]] if len(found) else ""
+
+    def expected_in_view(self, base: np.ndarray) -> list[str]:
+        """Faces that the camera should see from base_link (3,), were nothing in between."""
+        c, s = np.cos(base[2]), np.sin(base[2])
+        away = self.frames[:, :2, 3] - base[:2] - EYE @ np.array([[c, s], [-s, c]])
+        bearing = np.arctan2(away @ np.array([-s, c]), away @ np.array([c, s]))
+        inside = (bearing > VIEW[0]) & (bearing < VIEW[1])
+        return [name for name in self.in_view(base) if inside[self.names.index(name)]]
 
     def in_view(self, base: np.ndarray) -> list[str]:
         """Faces in front of base_link (3,), so near that what stands there is read."""

@@ -33,6 +33,7 @@ THERE, FACING = 0.3, 0.3  # m, rad; so near to a pose it is not walked to
 AT_FACE, IN_FRONT = 0.3, 0.6  # m from the standoff, rad; so it stands close in front of a face
 STEP = 0.7  # m; a waypoint nearer than this is where the robot stands
 LONGEST = 99.0  # m, stands for a way that there is not
+ASKEW = -0.12  # rad, of a walk's end before a bin: the bins on both sides are in view, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class Candidate:
     way: float = 0.0  # m to where it ends
     excess: float = 0.0  # m, by which blocked ways make that longer
     onward: float = 0.0  # m from there to where the order goes on, at the nearest
+    views: int = 0  # bins not looked at that should be in view from there
     offset: float = 0.0  # m from the standoff of the face now
     turn: float = 0.0  # rad off the standoff's direction now
 
@@ -111,8 +113,16 @@ class Options:
         self.site, self.graph, self.config = site, graph, config
         self._guardrails = guardrails
         faces = graph.boards.names
-        self._staging = {name: site.pose_in_front(name, site.staging) for name in faces}
+        self._staging = {
+            name: site.pose_in_front(name, site.staging) + [0, 0, ASKEW * (name in site.bins)]
+            for name in faces
+        }
         self._standoff = {name: site.pose_in_front(name, site.standoff) for name in faces}
+        self._in_view = {
+            up: {name: {*graph.boards.expected_in_view(pose)} & {*site.bins}
+                 for name, pose in poses.items()}
+            for up, poses in ((False, self._staging), (True, self._standoff))
+        }  # fmt: skip
         self._planar = {name: planar_from_transform(site.face(name)).tolist() for name in faces}
 
     def candidates(self, situation: Situation) -> tuple[Candidate, ...]:
@@ -128,9 +138,13 @@ class Options:
         found: list[Candidate] = [*self._manipulations(situation, faces)]
         found += [self._approach(situation, face) for face in faces]
         if place is not None:
-            found += [self._walk_to_face(place, face) for face in faces]
-            there = dict.fromkeys([faces[0], situation.sighted_at])
-            found += [self._walk_to_face(place, face, up=True) for face in there if face in faces]
+            found += [self._walk_to_face(situation, place, face) for face in faces]
+            there = {faces[0], situation.sighted_at}
+            found += [
+                self._walk_to_face(situation, place, face, up=True)
+                for face in faces
+                if face in there
+            ]
             found += self._waypoints(place, bool(situation.beliefs.blocked))
             found.append(self._look_around(place))
         found.append(self._back_out(situation))
@@ -233,10 +247,13 @@ class Options:
                 # Within 45 degrees of the normal the marker can be seen.
                 why_not = f"stands {before:.1f} m before and {beside:.1f} m beside {face}"
         return Candidate(
-            "approach", "approach", face, face=face, why_not=why_not, offset=away, turn=turn
-        )
+            "approach", "approach", face, face=face, why_not=why_not, offset=away, turn=turn,
+            views=len(self._in_view[True][face] - situation.beliefs.looks.keys()),
+        )  # fmt: skip
 
-    def _walk_to_face(self, place: _Place, face: str, up: bool = False) -> Candidate:
+    def _walk_to_face(
+        self, situation: Situation, place: _Place, face: str, up: bool = False
+    ) -> Candidate:
         """To where an approach begins; `up`: to where it ends."""
         kind, target = (WALK_UP, f"{face} standoff") if up else ("walk", face)
         goal, k = (self._standoff if up else self._staging)[face], self.graph.index[face]
@@ -249,6 +266,7 @@ class Options:
             why_not = f"stands {straight:.2f} m from there already"
         return Candidate(
             kind, "walk", target, face=face, pose=goal, why_not=why_not,
+            views=len(self._in_view[up][face] - situation.beliefs.looks.keys()),
             **self._lengths(place, k, straight),
         )  # fmt: skip
 
