@@ -124,7 +124,7 @@ def test_everything_of_a_mission_is_in_the_ledger(ledger, tmp_path):
     assert [d["skill"] for d in decided] == skills * 2
     assert decided[0]["tier"] == 1 and decided[1]["tier"] == 2
     outcomes = ledger.rows("SELECT * FROM outcomes ORDER BY decision")
-    assert len(outcomes) == 12 and all(o["ran"] and o["check_ok"] for o in outcomes)
+    assert len(outcomes) == 8 and all(o["ran"] and o["check_ok"] for o in outcomes)
     assert json.loads(outcomes[0]["evidence"]) == {"error_m": 0.01}
 
 
