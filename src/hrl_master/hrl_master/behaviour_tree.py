@@ -33,8 +33,9 @@ BLOCKED = (Code.WALK_BLOCKED, Code.WALK_OFF_TARGET)
 NEARLY = (Code.APPROACH_BLOCKED, Code.APPROACH_OFF_TARGET)
 DETOUR = 0.5  # m, by which a way round is longer
 MANIPULATIONS = ("grasp", "place")
-# s, by which it compares looks into bins: of a walk, also per metre, and of an approach
-WALK_TIME, PACE, APPROACH_TIME = 3.0, 1.1, 4.4
+# s, by which it compares looks into bins: of a walk, also per metre, of an approach, and what a bin
+# more in view is worth: less than coming back for one that was left out
+WALK_TIME, PACE, APPROACH_TIME, VIEW_WORTH = 3.0, 1.1, 4.4, 2.0
 
 
 class _If(py_trees.behaviour.Behaviour):
@@ -135,11 +136,11 @@ class BehaviourTree:
         if not left:
             # Whatever hid the item in its empty bin may have gone meanwhile.
             again = self._looks_at(first) == 1 and not s.beliefs.looks[first].items
-            return (first if again and not self._given_up(first) else ""), True
-        return self._candidates[max(left, key=lambda k: left[k])].face, True
+            return (first if again and not self._given_up(first) else ""), False
+        return self._candidates[min(left, key=lambda k: left[k])].face, True
 
     def _views(self) -> dict[int, float]:
-        """Candidates that look into bins not looked at yet, and how many of them per second."""
+        """Candidates that look into bins not looked at yet, and what they cost [s]."""
         s, found = self._situation, {}
         for k, c in enumerate(self._candidates):
             walks = c.kind == "walk"
@@ -147,7 +148,7 @@ class BehaviourTree:
             if unseen and (walks or (c.kind == "approach" and c.allowed)):
                 if not self._given_up(c.face):
                     seconds = WALK_TIME + PACE * c.way if walks else APPROACH_TIME
-                    found[k] = max(c.views, 1) / seconds
+                    found[k] = seconds - VIEW_WORTH * c.views
         return found
 
     def _tried_in_vain(self, face: str) -> bool:
@@ -318,15 +319,16 @@ class BehaviourTree:
         if not views:
             return False
         why = f"looks for {self._situation.order.item} elsewhere"
-        self._chosen = certain(max(views, key=lambda k: views[k]), self._candidates, why)
+        self._chosen = certain(min(views, key=lambda k: views[k]), self._candidates, why)
         return True
 
     def _walk_up(self) -> bool:
         """Right to the standoff, where something is to be done and nothing went wrong yet."""
-        target, tries = f"{self._face} standoff", self._situation.beliefs.tries
-        if self._search or any(t.face == self._face and not t.worked for t in tries):
+        failures = self._situation.beliefs.failures
+        if self._search or failures("walk", face=self._face) or failures("approach", self._face):
             return False
-        return self._pick(WALK_UP, target, f"{self._face} is not within reach of an approach")
+        why = f"{self._face} is not within reach of an approach"
+        return self._pick(WALK_UP, f"{self._face} standoff", why)
 
     def _walk(self) -> bool:
         why = f"{self._face} is not within reach of an approach"

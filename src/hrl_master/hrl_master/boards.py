@@ -9,9 +9,9 @@ FLOOR_HEIGHT = 0.18  # m; boards are at least 0.2 m high
 LOOK_RANGE = 1.75  # m from a face; from the staging pose the markers of items are read
 LOOK_ANGLE = np.deg2rad(50.0)  # off the face's normal
 LOOK_VIEW = np.deg2rad(35.0)  # of the face off the robot's x axis
-# Where the camera is (m before and left of base_link) and from where to where it sees (rad, off the
-# robot's x axis): further to the right is the arm.
-EYE, VIEW = np.array([0.25, 0.18]), (-0.46, 0.50)
+# Where the camera is (m before and left of base_link) and from where to where it sees the whole
+# marker of a face (rad, off the robot's x axis): further to the right is the arm.
+EYE, VIEW = np.array([0.25, 0.18]), (-0.41, 0.39)
 
 
 class Boards:

@@ -33,7 +33,6 @@ THERE, FACING = 0.3, 0.3  # m, rad; so near to a pose it is not walked to
 AT_FACE, IN_FRONT = 0.3, 0.6  # m from the standoff, rad; so it stands close in front of a face
 STEP = 0.7  # m; a waypoint nearer than this is where the robot stands
 LONGEST = 99.0  # m, stands for a way that there is not
-ASKEW = -0.12  # rad, of a walk's end before a bin: the bins on both sides are in view, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +112,7 @@ class Options:
         self.site, self.graph, self.config = site, graph, config
         self._guardrails = guardrails
         faces = graph.boards.names
-        self._staging = {
-            name: site.pose_in_front(name, site.staging) + [0, 0, ASKEW * (name in site.bins)]
-            for name in faces
-        }
+        self._staging = {name: site.pose_in_front(name, site.staging) for name in faces}
         self._standoff = {name: site.pose_in_front(name, site.standoff) for name in faces}
         self._in_view = {
             up: {name: {*graph.boards.expected_in_view(pose)} & {*site.bins}

@@ -41,7 +41,7 @@ class Reward:
     needlessly_handed_over: float = -1.0
     wrong_item: float = -1.0
     failed: float = -1.0  # neither delivered nor handed over
-    second: float = -0.003
+    second: float = -0.01
 
     def of_end(self, row: MissionRow) -> float:
         """Without the time that it took."""
