@@ -353,9 +353,8 @@ class BehaviourTree:
         recent = sum(t.skill == WAIT for t in tries[tries.index(last) + 1 :])
         if recent < 1 and self._wait(why, BLOCKED_WAITS):
             return True
-        return self._situation.beliefs.failures("walk", face=self._face) == 2 and self._by_waypoint(
-            why
-        )
+        again = self._situation.beliefs.failures("walk", face=self._face) == 2
+        return again and self._by_waypoint(why)
 
     def _along_graph(self) -> bool:
         """To the farthest waypoint in sight on the shortest way that is not blocked."""
