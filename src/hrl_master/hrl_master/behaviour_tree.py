@@ -324,10 +324,15 @@ class BehaviourTree:
 
     def _walk_up(self) -> bool:
         """Right to the standoff, where something is to be done and nothing went wrong yet."""
-        failures = self._situation.beliefs.failures
-        if self._search or failures("walk", face=self._face) or failures("approach", self._face):
+        s, failures = self._situation, self._situation.beliefs.failures
+        seen = s.sighted_at == self._face
+        if self._search and not seen:
+            return False
+        if failures("walk", face=self._face) or failures("approach", self._face):
             return False
         why = f"{self._face} is not within reach of an approach"
+        if seen and self._search:
+            why = f"{s.order.item} was seen at {self._face}"
         return self._pick(WALK_UP, f"{self._face} standoff", why)
 
     def _walk(self) -> bool:

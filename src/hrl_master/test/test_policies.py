@@ -41,7 +41,7 @@ def test_an_item_seen_in_another_bin_is_taken_from_there(story):
     s = story()
     s.change(seen={"can": standing("B1")})
     decisions = s.until("grasp")
-    assert steps(decisions) == [("walk", "B1"), ("approach", "B1"), ("grasp", "can")]
+    assert steps(decisions) == [("walk", "B1 standoff"), ("grasp", "can")]
     assert decisions[-1].face == "B1" and "was seen at B1" in decisions[0].reason
 
 
@@ -61,6 +61,33 @@ def test_a_missing_item_is_looked_for_in_every_bin_and_then_handed_over(story):
     assert grasps == 2  # what hid the item at first might have gone
     assert s.ask().skill == "hand_over" and "in no bin" in s.ask().reason
     assert set(s.decider.beliefs.looks) >= set(SITE.bins)
+
+
+def test_a_search_looks_from_where_two_bins_come_into_view(story):
+    s = story()
+    s.until("grasp")
+    s.go(Code.ITEM_NOT_FOUND)
+    looks = set(s.decider.beliefs.looks)
+    decision = s.ask()
+    views = next(
+        c for c in s.decider.options.candidates(s.decider.observe(s.scene))
+        if (c.kind, c.target) == ("walk", decision.target)
+    ).views  # fmt: skip
+    assert decision.skill == "walk" and decision.face in set(SITE.bins) - looks
+    assert views == 2
+
+
+def test_after_a_walk_right_up_that_did_not_come_near_enough_it_approaches(story):
+    s = story()
+    pose = SITE.pose_in_front("A2", SITE.standoff + 0.1)
+    assert s.go(map_from_base=pose).target == "A2 standoff"
+    assert steps(s.until("grasp")) == [("approach", "A2"), ("grasp", "can")]
+
+
+def test_after_a_walk_right_up_that_failed_it_walks_to_where_an_approach_begins(story):
+    s = story()
+    s.go(Code.STEP_LIMIT)
+    assert steps([s.ask()]) == [("walk", "A2")]
 
 
 def test_a_bin_that_was_empty_for_one_order_is_looked_at_anew_for_the_next(story):
