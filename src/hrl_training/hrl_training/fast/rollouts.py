@@ -37,11 +37,11 @@ class Reward:
 
     delivered: float = 1.0
     rightly_handed_over: float = 0.5
-    # With -0.3 it hands over where the item is not in its bin, rather than look in the others.
-    needlessly_handed_over: float = -1.0
+    # With -1 it hands over where the item is not in its bin, rather than look in the others.
+    needlessly_handed_over: float = -2.0
     wrong_item: float = -1.0
     failed: float = -1.0  # neither delivered nor handed over
-    second: float = -0.01
+    second: float = -0.006
 
     def of_end(self, row: MissionRow) -> float:
         """Without the time that it took."""
