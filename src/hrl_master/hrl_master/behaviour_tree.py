@@ -27,6 +27,7 @@ from hrl_master.ways import in_sight
 BLIND_WAITS = 10  # in a row, for sensors or the localisation to come back
 CAMERA_WAITS = 6  # in front of a face, for a camera that sees nothing at all
 BLOCKED_WAITS = 8  # in an order, for a way to become free
+LOST_WAITS = 8  # in a row, before a station, for an item to come into sight that was put down there
 WALKS = 3  # failures of walks to a face; then it is left out or handed over
 UNSEEN = 6.0  # s without a sight of anything: a camera may be out
 BLOCKED = (Code.WALK_BLOCKED, Code.WALK_OFF_TARGET)
@@ -268,7 +269,7 @@ class BehaviourTree:
     def _looked_for_lost(self) -> bool:
         lost, tries = self._situation.beliefs.lost, self._situation.beliefs.tries
         assert lost is not None
-        return sum(t.began >= lost.stamp for t in tries) >= 2
+        return sum(t.began >= lost.stamp and t.skill != WAIT for t in tries) >= 2
 
     # Choices
 
@@ -297,6 +298,7 @@ class BehaviourTree:
         return (
             self._pick("back_out", None, why)
             or (bool(lost.face) and self._pick("walk", lost.face, why))
+            or (lost.face in self._stations() and self._wait(why, LOST_WAITS))
             or self._pick("look_around", None, why)
             or self._wait(why, 3)
         )

@@ -31,6 +31,7 @@ TURNING_ROOM = 0.75  # m to the shelves and walls of the map; the robot is 1.3 m
 SCAN_LIMIT = 0.4  # s; skills refuse to start on an older scan than 0.5 s
 THERE, FACING = 0.3, 0.3  # m, rad; so near to a pose it is not walked to
 AT_FACE, IN_FRONT = 0.3, 0.6  # m from the standoff, rad; so it stands close in front of a face
+UPRIGHT = math.cos(0.35)  # of the angle between an item's axis and the vertical
 STEP = 0.7  # m; a waypoint nearer than this is where the robot stands
 LONGEST = 99.0  # m, stands for a way that there is not
 
@@ -124,7 +125,7 @@ class Options:
     def candidates(self, situation: Situation) -> tuple[Candidate, ...]:
         """All candidates in a fixed order; at least one is allowed."""
         order = situation.order
-        if situation.beliefs.delivered:
+        if situation.beliefs.delivered or self._seen_delivered(situation):
             return (Candidate(FINISH, FINISH, order.to_station),)
         base, ways = situation.scene.map_from_base, None
         if base is not None:
@@ -147,6 +148,16 @@ class Options:
         found.append(Candidate(WAIT, WAIT, f"{WAITING:.0f} s", parameters={"duration_s": WAITING}))
         checked = [self._checked(c, situation) for c in found]
         return (*checked, Candidate(HAND_OVER, HAND_OVER, order.item))
+
+    def _seen_delivered(self, situation: Situation) -> bool:
+        """Whether an item that a place lost sight of is seen upright at its target after all."""
+        order, scene, lost = situation.order, situation.scene, situation.beliefs.lost
+        seen = scene.seen.get(order.item)
+        if lost is None or lost.face != order.to_station or seen is None or scene.holding:
+            return False
+        age = min(SEEN_LATELY, scene.stamp - lost.stamp)
+        upright = float(seen.map_from_object[2, 2]) > UPRIGHT
+        return upright and self._guardrails.placed(scene, order, age).ok
 
     def stands_at(self, situation: Situation, face: str) -> bool:
         """Whether the robot stands at the standoff of a face."""

@@ -139,14 +139,17 @@ class Guardrails:
     def _after_place(self, decision, before, after, state) -> Check:
         if after.holding:
             return Check(False, "the gripper still holds something")
-        seen = after.seen.get(state.order.item)
-        if seen is None or seen.age > 10.0:  # s; about what a place takes to retreat and stow
-            return Check(False, f"{state.order.item} is not seen at {decision.target}")
-        target = self._site.target_point(decision.target)[:2]
+        return self.placed(after, state.order, 10.0)  # about what it takes to retreat and stow
+
+    def placed(self, scene: Scene, order: Order, age: float) -> Check:
+        """Whether the order's item was seen at its target in the last seconds."""
+        seen = scene.seen.get(order.item)
+        if seen is None or seen.age > age:
+            return Check(False, f"{order.item} is not seen at {order.to_station}")
+        target = self._site.target_point(order.to_station)[:2]
         error = float(np.hypot(*(seen.map_from_object[:2, 3] - target)))
         # The map is known to centimetres only, so this limit is wider than the skill's own.
-        limit = self.config.place_tolerance + 2 * min(after.position_std, 0.1)
+        limit = self.config.place_tolerance + 2 * min(scene.position_std, 0.1)
         return Check(
-            error <= limit,
-            f"{state.order.item} seen {error:.3f} m from its target, limit {limit:.3f} m",
+            error <= limit, f"{order.item} seen {error:.3f} m from its target, limit {limit:.3f} m"
         )

@@ -113,9 +113,23 @@ def test_an_item_lost_while_it_was_placed_is_not_looked_for_in_its_old_bin(story
     done = []
     while (decision := s.ask()).skill != "hand_over":
         done.append(s.go())
-        assert len(done) < 6
+        assert len(done) < 12
     assert done and not {d.target for d in done} & {"A2", "can"}
     assert "got lost at packing" in decision.reason
+
+
+def test_an_item_that_comes_into_sight_where_it_was_put_down_is_delivered(story):
+    s = story()
+    s.until("place")
+    s.go(Code.LOST_WHILE_PLACING, holding=False)
+    assert steps([s.go(), s.go()]) == [("walk", "packing"), ("wait", "3 s")]
+    frame = SITE.face("packing").copy()
+    frame[:3, 3] = SITE.target_point("packing") + [0.01, 0.0, 0.05]
+    askew = frame @ np.diag([1.0, -1.0, -1.0, 1.0])
+    s.change(seen={"can": Seen("item", askew, 0.1, 0.9)})
+    assert s.ask().skill == "hand_over"
+    s.change(seen={"can": Seen("item", frame, 0.1, 0.9)})
+    assert s.ask().skill == "finish"
 
 
 def test_an_item_lost_on_the_way_that_lies_in_a_bin_is_fetched_again(story):
