@@ -116,7 +116,7 @@ class FakeRobot:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(30)
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
         for subscription in self._subscriptions:
