@@ -37,7 +37,7 @@ class Reward:
 
     delivered: float = 1.0
     rightly_handed_over: float = 0.5
-    # With -1 it hands over where the item is not in its bin, rather than look in the others.
+    # With -1, and 0.01 for a second, it hands over rather than look in other bins.
     needlessly_handed_over: float = -2.0
     wrong_item: float = -1.0
     failed: float = -1.0  # neither delivered nor handed over
