@@ -131,13 +131,14 @@ class BehaviourTree:
         if s.sighted_at in bins and not self._given_up(s.sighted_at):
             return s.sighted_at, s.sighted_at != s.order.from_bin
         first = s.order.from_bin
-        if not self._tried_in_vain(first) and not self._given_up(first):
+        if not s.looked_in_vain(first) and not self._given_up(first):
             return first, False
         left = self._views()
         if not left:
-            # Whatever hid the item in its empty bin may have gone meanwhile.
-            again = self._looks_at(first) == 1 and not s.beliefs.looks[first].items
-            return (first if again and not self._given_up(first) else ""), False
+            # Its marker may have been covered: the hand looks, too, before a person is asked.
+            again = first in s.beliefs.looks and not s.beliefs.looks[first].items
+            again = again and not self._hand_looked(first) and not self._given_up(first)
+            return (first if again else ""), False
         return self._candidates[min(left, key=lambda k: left[k])].face, True
 
     def _views(self) -> dict[int, float]:
@@ -152,17 +153,10 @@ class BehaviourTree:
                     found[k] = seconds - VIEW_WORTH * c.views
         return found
 
-    def _tried_in_vain(self, face: str) -> bool:
-        """Whether the hand's camera, too, has not found the item there, or it is seen elsewhere."""
-        s = self._situation
-        look = s.beliefs.looks.get(face)
-        found = bool(s.sighted_at) and s.sighted_at not in self._stations()
-        return s.looked_in_vain(face) and look is not None and (look.how == "grasp" or found)
-
-    def _looks_at(self, face: str) -> int:
-        """How often the hand's camera did not find the item at a face."""
+    def _hand_looked(self, face: str) -> bool:
+        """Whether the hand's camera did not find the item at a face."""
         tries = self._situation.beliefs.tries
-        return sum(t.face == face and t.code == Code.ITEM_NOT_FOUND for t in tries)
+        return any(t.face == face and t.code == Code.ITEM_NOT_FOUND for t in tries)
 
     def _given_up(self, face: str) -> bool:
         """Whether too much went wrong at a face to go there again."""

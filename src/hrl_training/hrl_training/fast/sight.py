@@ -18,8 +18,10 @@ from hrl_training.fast.floor import Floor, in_sight
 
 MARKER_PIXELS = 7.0  # width of a marker's black square in the picture from which on it is found
 ASLANT = np.deg2rad(65)  # between a marker's normal and the line of sight
-# Bearings in the camera's frame between which markers were found: to the right the arm hides them.
-RIGHT, LEFT = np.deg2rad(-18), np.deg2rad(37)
+# Bearings in the camera's frame between which markers were found: to the right the arm hides them,
+# those of items less, which stand higher.
+RIGHT = {"bin": np.deg2rad(-18), "station": np.deg2rad(-18), "item": np.deg2rad(-20)}
+LEFT = np.deg2rad(37)
 FORGET = 120.0  # s without a sight, as perception does
 HALF_LIFE = 10.0  # s, of the confidence of what is unseen
 EMPTY_RANGE = 1.5  # m, from which on an empty place is noticed
@@ -111,12 +113,13 @@ class Sight:
         c, s = np.cos(poses[:, 2]), np.sin(poses[:, 2])
         x, y, yaw = self._mount
         eyes = poses[:, :2] + np.stack([c * x - s * y, s * x + c * y], axis=-1)
-        away = things.ends[None] - eyes[:, None]  # (k, n, 2)
+        away = things.places[None, :, :2] - eyes[:, None]  # (k, n, 2)
         distance = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-6)
         bearing = wrap_angle(np.arctan2(away[..., 1], away[..., 0]) - poses[:, 2:] - yaw)
         facing = -(away * things.normals).sum(axis=-1) / distance
         facing[:, (things.normals == 0).all(axis=1)] = 1.0
-        seen = (bearing > RIGHT) & (bearing < LEFT) & (facing > np.cos(ASLANT))
+        right = np.array([RIGHT[kind] for kind in things.kinds])
+        seen = (bearing > right) & (bearing < LEFT) & (facing > np.cos(ASLANT))
         seen &= self._focal * things.sizes * facing / distance > MARKER_PIXELS
         rows, columns = np.nonzero(seen)
         if len(rows):
