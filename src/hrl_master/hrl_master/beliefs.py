@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BLOCKED_FOR = 90.0  # s, a way that looked blocked counts as blocked; people and carts move on
 FRESH = 1.0  # s; what was seen so lately is in view
+AWAKE = 4.0  # s; a camera that saw anything so lately works
 TRACKED = 110.0  # s; an item that vanishes sooner was seen to be gone (tracks last 120 s)
 
 
@@ -274,7 +275,7 @@ class Beliefs:
         if scene.map_from_base is None:
             return self.looks
         looks = dict(self.looks)
-        awake = any(seen.age < FRESH for seen in scene.seen.values())
+        awake = any(seen.age < AWAKE for seen in scene.seen.values())
         for name in graph.boards.in_view(scene.map_from_base):
             seen = scene.seen.get(name)
             marker = seen is not None and seen.age < FRESH

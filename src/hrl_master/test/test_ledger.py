@@ -46,7 +46,11 @@ class World:
         deeds = self.deeds if self.file.exists() else []
         for skill, target, face in deeds:
             if skill == "walk":
-                pose = np.array(face)
+                pose, name = np.array(face), target.split()[0]
+                if name in SITE.bins:
+                    at = SITE.face(name).copy()
+                    at[2, 3] += 0.15
+                    seen = {"can": Seen("item", at, 0.5, 1.0)}
             elif skill == "approach":
                 pose = SITE.pose_in_front(target, SITE.standoff)
             elif skill == "grasp":
