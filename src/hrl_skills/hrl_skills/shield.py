@@ -39,7 +39,8 @@ class ShieldConfig:
     """How the gait answers and how near anything may come."""
 
     margin: float = 0.06  # m, between the footprint's circles and any scan point
-    inside: float = 0.03  # m; points deeper in the footprint are the robot's own arm or item
+    # m; points deeper in the footprint's front half are the robot's own arm or item
+    inside: float = 0.03
     reach: float = 1.1  # m; points further from the footprint cannot matter before the next scan
     response: tuple[float, float, float] = (0.4, 0.45, 0.7)  # share per tick of vx, vy, wz
     delay: tuple[int, int, int] = (2, 2, 0)  # ticks, at most PENDING
@@ -103,7 +104,7 @@ class Shield:
         result = command.copy()
         points = np.asarray(points, np.float32)
         now = self.clearance(points)
-        own = now < -self.config.inside
+        own = (now < -self.config.inside) & (points[..., 0] > 0)
         near = (now < self.config.reach) & ~own
         rows = np.flatnonzero(near.any(1))
         if not len(rows):
@@ -166,7 +167,9 @@ class Shield:
         """Base poses (n, 3) in the present base_link frame, at the ticks of `checked`."""
         config = self.config
         response = np.array(config.response)
-        velocity = np.where(np.abs(velocity) < config.velocity_noise, 0.0, velocity)
+        # Where nothing was commanded, the body sways and goes nowhere.
+        still = (np.abs(velocity) < config.velocity_noise) | ~pending.any(axis=(1, 2))[:, None]
+        velocity = np.where(still, 0.0, velocity)
         queue = [pending[:, k] for k in reversed(range(PENDING))] + [command]  # oldest first
         for _ in range(config.checked[-1]):  # braking
             last = queue[-1]

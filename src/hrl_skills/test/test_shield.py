@@ -54,6 +54,17 @@ def test_an_obstacle_is_still_seen_behind_the_robots_own_item():
     assert protect((0.15, 0, 0), points)[0] <= 0
 
 
+def test_somebody_who_stands_close_behind_is_never_taken_for_the_robot_itself():
+    deep = np.array([[[-0.60, -0.05], [-0.58, 0.0]]])
+    assert protect((-0.1, 0, 0), deep)[0] >= 0
+    np.testing.assert_allclose(protect((0.1, 0, 0), deep), (0.1, 0, 0))
+
+
+def test_a_body_that_only_sways_is_not_taken_to_move_away():
+    behind = -face(FRONT + 0.04)
+    assert protect((-0.06, 0, 0), behind, velocity=(0.1, 0, 0))[0] >= 0
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_command_that_is_not_finite_becomes_a_stop(wrong):
     np.testing.assert_array_equal(protect((wrong, 0, 0), face(3.0)), np.zeros(3))
