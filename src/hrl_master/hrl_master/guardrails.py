@@ -141,13 +141,17 @@ class Guardrails:
             return Check(False, "the gripper still holds something")
         return self.placed(after, state.order, 10.0)  # about what it takes to retreat and stow
 
+    def off_target(self, scene: Scene, order: Order) -> float:
+        """Distance [m] in the plane of where the order's item was seen last from its target."""
+        target = self._site.target_point(order.to_station)[:2]
+        return float(np.hypot(*(scene.seen[order.item].map_from_object[:2, 3] - target)))
+
     def placed(self, scene: Scene, order: Order, age: float) -> Check:
         """Whether the order's item was seen at its target in the last seconds."""
         seen = scene.seen.get(order.item)
         if seen is None or seen.age > age:
             return Check(False, f"{order.item} is not seen at {order.to_station}")
-        target = self._site.target_point(order.to_station)[:2]
-        error = float(np.hypot(*(seen.map_from_object[:2, 3] - target)))
+        error = self.off_target(scene, order)
         # The map is known to centimetres only, so this limit is wider than the skill's own.
         limit = self.config.place_tolerance + 2 * min(scene.position_std, 0.1)
         return Check(

@@ -127,8 +127,11 @@ def test_an_item_that_comes_into_sight_where_it_was_put_down_is_delivered(story)
     frame = SITE.face("packing").copy()
     frame[:3, 3] = SITE.target_point("packing") + [0.01, 0.0, 0.05]
     askew = frame @ np.diag([1.0, -1.0, -1.0, 1.0])
-    s.change(seen={"can": Seen("item", askew, 0.1, 0.9)})
-    assert s.ask().skill == "hand_over"
+    aside = frame.copy()
+    aside[0, 3] += 0.05
+    for wrong in (askew, aside):
+        s.change(seen={"can": Seen("item", wrong, 0.1, 0.9)})
+        assert s.ask().skill == "hand_over"
     s.change(seen={"can": Seen("item", frame, 0.1, 0.9)})
     assert s.ask().skill == "finish"
 
