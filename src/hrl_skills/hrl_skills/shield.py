@@ -168,7 +168,8 @@ class Shield:
         config = self.config
         response = np.array(config.response)
         # Where nothing was commanded, the body sways and goes nowhere.
-        still = (np.abs(velocity) < config.velocity_noise) | ~pending.any(axis=(1, 2))[:, None]
+        resting = np.abs(pending).sum(axis=(1, 2)) == 0
+        still = (np.abs(velocity) < config.velocity_noise) | resting[:, None]
         velocity = np.where(still, 0.0, velocity)
         queue = [pending[:, k] for k in reversed(range(PENDING))] + [command]  # oldest first
         for _ in range(config.checked[-1]):  # braking
