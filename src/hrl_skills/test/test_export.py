@@ -78,4 +78,4 @@ def test_the_cost_of_each_policy_is_measured_for_all_runtimes(monkeypatch, capsy
     out = capsys.readouterr().out
     for word in (*NAMES, *(f"{runtime}, us" for runtime in RUNTIMES)):
         assert word in out
-    assert out.count("1.0 : ") == len(NAMES)
+    assert out.count("1.0 : ") >= len(NAMES)  # other ratios may happen to be 1.0, too
