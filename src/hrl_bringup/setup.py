@@ -24,6 +24,7 @@ setup(
     maintainer="hrl maintainers",
     maintainer_email="maintainers@users.noreply.github.com",
     packages=find_packages(exclude=["test"]),
+    package_data={package_name: ["reports/*.html", "reports/*.svg"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),
@@ -34,5 +35,5 @@ setup(
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # without it `colcon test` runs no test and passes
     zip_safe=True,
-    entry_points={"console_scripts": ["recorder_node = hrl_bringup.recorder_node:main"]},
+    entry_points={"console_scripts": ["recorder_node = hrl_bringup.ros.recorder_node:main"]},
 )

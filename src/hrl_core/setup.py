@@ -10,6 +10,7 @@ setup(
     maintainer="hrl maintainers",
     maintainer_email="maintainers@users.noreply.github.com",
     packages=find_packages(exclude=["test"]),
+    package_data={package_name: ["pages/*.html", "pages/*.css", "pages/*.mplstyle"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),

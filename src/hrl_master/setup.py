@@ -19,5 +19,5 @@ setup(
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # without it `colcon test` runs no test and passes
     zip_safe=True,
-    entry_points={"console_scripts": ["master_node = hrl_master.master_node:main"]},
+    entry_points={"console_scripts": ["master_node = hrl_master.ros.master_node:main"]},
 )

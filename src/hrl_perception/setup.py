@@ -18,5 +18,5 @@ setup(
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # without it `colcon test` runs no test and passes
     zip_safe=True,
-    entry_points={"console_scripts": ["perception_node = hrl_perception.perception_node:main"]},
+    entry_points={"console_scripts": ["perception_node = hrl_perception.ros.perception_node:main"]},
 )

@@ -18,5 +18,5 @@ setup(
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # without it `colcon test` runs no test and passes
     zip_safe=True,
-    entry_points={"console_scripts": ["bridge_node = hrl_sim_bridge.bridge_node:main"]},
+    entry_points={"console_scripts": ["bridge_node = hrl_sim_bridge.ros.bridge_node:main"]},
 )

@@ -10,7 +10,10 @@ setup(
     maintainer="hrl maintainers",
     maintainer_email="maintainers@users.noreply.github.com",
     packages=find_packages(exclude=["test"]),
-    package_data={package_name: ["envs/*.yaml"]},  # the gait's measured velocity response
+    # The gait's measured velocity response, the outcomes of skills in the fast world, the page.
+    package_data={
+        package_name: ["tasks/navigation/gait_responses/*.yaml", "fast/*.json", "trials/*.html"]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),

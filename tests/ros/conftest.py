@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from hrl_bringup.environment import Domain, ros_environment
 from hrl_bringup.shared_memory import mapped_segments, remove_unused
-from tests.ros.helpers import Listener
+from tests.ros.helpers import Listener, wait_for
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 pytest.importorskip("rclpy")
+collect_ignore = [] if find_spec("fastapi") else ["test_console.py"]
 
 
 def pytest_collection_modifyitems(items):
@@ -59,15 +61,21 @@ class NodeProcess:
 
 
 @pytest.fixture(scope="session")
-def ros_domain(tmp_path_factory):
-    """A quiet ROS domain for this test process, with its environment set."""
-    with Domain() as domain:
-        logs = tmp_path_factory.mktemp("ros")
-        environment = ros_environment(domain.number, logs)
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            yield domain.number, logs
+def domains():
+    """The ROS domains that were used; they are not used again: killed nodes leave traces there."""
+    with contextlib.ExitStack() as used:
+        yield used
+
+
+@pytest.fixture(scope="module")
+def ros_domain(domains, tmp_path_factory):
+    """A quiet ROS domain for the tests of a module, with its environment set."""
+    domain = domains.enter_context(Domain())
+    logs = tmp_path_factory.mktemp("ros")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ros_environment(domain.number, logs).items():
+            patch.setenv(name, value)
+        yield domain.number, logs
 
 
 def _starter(logs: Path, processes: list[NodeProcess]):
@@ -119,15 +127,38 @@ def start_node_for_module(ros_domain):
     _end_all(processes)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def probe(ros_domain):
     """A node of the tests, spun in a thread that is joined at the end."""
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.node import Node
+
+    class Probe(Node):
+        """Destroys things in the thread that spins it: that must not wait for what goes."""
+
+        def destroy_publisher(self, publisher):
+            return self._there(super().destroy_publisher, publisher)
+
+        def destroy_subscription(self, subscription):
+            return self._there(super().destroy_subscription, subscription)
+
+        def destroy_client(self, client):
+            return self._there(super().destroy_client, client)
+
+        def destroy_timer(self, timer):
+            return self._there(super().destroy_timer, timer)
+
+        def _there(self, destroy, made) -> bool:
+            if threading.current_thread() is thread or not thread.is_alive():
+                return destroy(made)
+            gone = executor.create_task(destroy, made)
+            wait_for(gone.done, f"the end of {made}")
+            return bool(gone.result())
 
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=ros_domain[0])
-    node = rclpy.create_node("probe", context=context)
+    node = Probe("probe", context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 
@@ -156,3 +187,22 @@ def listen(probe):
     yield listen
     for listener in listeners:
         listener.close()
+
+
+@pytest.fixture
+def publish(probe):
+    """publish(topic, message); waits for a subscriber first."""
+    from hrl_core.ros.qos import interface, publisher_qos
+
+    publishers = {}
+
+    def publish(topic, message):
+        if topic.name not in publishers:
+            made = probe.create_publisher(interface(topic.type), topic.name, publisher_qos(topic))
+            publishers[topic.name] = made
+            wait_for(made.get_subscription_count, f"a subscriber of {topic.name}")
+        publishers[topic.name].publish(message)
+
+    yield publish
+    for made in publishers.values():
+        probe.destroy_publisher(made)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from hrl_core import topics
+from hrl_core.control import TICK
 from hrl_core.geometry import (
     compose,
     planar_from_transform,
@@ -18,7 +19,6 @@ from hrl_core.ros.qos import interface, publisher_qos
 from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan
 from hrl_core.site import load_site
 
-TICK = 0.1  # s of ROS time
 PERIOD = 0.04  # s of wall time per tick
 
 SENSORS = (
@@ -34,10 +34,13 @@ SENSORS = (
 class FakeRobot:
     """Stands at a pose in map, with odom = map; publishes until it is stopped."""
 
-    def __init__(self, node, site="small_warehouse"):
+    def __init__(self, node, site="small_warehouse", period=PERIOD):
         self.site, self.robot = load_site(site), load_robot()
+        self._period = period  # s of wall time per tick
         self.silent: set[str] = set()  # topics that are not published
         self.up = np.array([0.0, 0.0, 1.0])
+        self.pace = 1.0  # share of the velocity it is told that it moves
+        self.twist_in_odom = False  # as a driver does that takes no notice of child_frame_id
         self.time = 10.0
         self._lock = threading.Lock()
         self._publishers = {
@@ -123,18 +126,21 @@ class FakeRobot:
             self._node.destroy_subscription(subscription)
 
     def _run(self) -> None:
-        while not self._stop.wait(PERIOD):
+        while not self._stop.wait(self._period):
             with self._lock:
                 self.time = round(self.time + TICK, 6)
                 self.pose = compose(self.pose, self.twist * TICK)
-                messages = self._messages()
+                messages = self.messages()
             for name, message in messages.items():
                 if name not in self.silent:
                     self._publishers[name].publish(message)
 
-    def _messages(self) -> dict:
+    def messages(self) -> dict:
         now, zero = self.time, np.zeros(len(self.position))
-        odometry = Odometry(now, transform_from_planar(self.pose, 0.47), self.twist)
+        twist = self.twist.copy()
+        if self.twist_in_odom:
+            twist[:2] = transform_from_planar(self.pose)[:2, :2] @ twist[:2]
+        odometry = Odometry(now, transform_from_planar(self.pose, 0.47), twist)
         assert np.allclose(planar_from_transform(odometry.odom_from_base), self.pose)
         localisation = Localisation(now, np.zeros(3), np.eye(3) * 1e-4)
         seen = {
@@ -154,7 +160,7 @@ class FakeRobot:
 
     def _on_twist(self, message) -> None:
         t = message.twist
-        self.twist = np.array([t.linear.x, t.linear.y, t.angular.z])
+        self.twist = self.pace * np.array([t.linear.x, t.linear.y, t.angular.z])
 
     def _on_arm(self, message) -> None:
         self.position[self.robot.arm_slice] = message.points[-1].positions

@@ -16,6 +16,27 @@ def wait_for(condition: Callable, what: str, timeout: float = 30.0):
     pytest.fail(f"waited {timeout} s in vain for {what}")
 
 
+def ask(client, request, timeout: float = 60.0):
+    """Call a service until its answer finds its way, and return it: asking twice must do no harm.
+
+    An answer is lost where it is given before the server has discovered the client.
+    """
+    name = client.srv_name
+    wait_for(client.service_is_ready, name, timeout)
+    asked = []
+
+    def answer():
+        asked.append(client.call_async(request))
+        end = time.monotonic() + 5.0
+        while time.monotonic() < end:
+            if done := next((each for each in asked if each.done()), None):
+                return done
+            time.sleep(0.01)
+        return None
+
+    return wait_for(answer, f"the answer of {name}", timeout).result()
+
+
 def wait_for_answers(client, goal, what: str) -> None:
     """Wait until a server's answer to a goal, which it should reject, finds its way.
 

@@ -1,6 +1,7 @@
 """A master alone, on its ledger, over a robot and skills without physics."""
 
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
@@ -10,25 +11,28 @@ from hrl_core.ros.qos import interface, publisher_qos
 from hrl_core.ros.sensor_convert import frame_msgs
 from hrl_core.sensed import CameraFrame
 from hrl_master.ledger import Ledger
-from tests.ros.fake_robot import FakeRobot
-from tests.ros.helpers import Listener, wait_for, wait_for_answers
+from tests.ros.fake_robot import PERIOD, FakeRobot
+from tests.ros.helpers import Listener, ask, wait_for, wait_for_answers
 
 ITEM, BIN, STATION = "can", "A2", "packing"
+SKILLS = ("walk", "approach", "grasp", "place")
 
 
 class MasterSite:
     """Robot, skills and cameras of the tests, and masters on one ledger."""
 
-    def __init__(self, probe, start_node, folder):
+    def __init__(self, probe, start_node, folder, skills=SKILLS, period=PERIOD):
+        """`skills`: those that are served without physics. `period`: s of wall time per tick."""
         from rclpy.action import ActionClient
 
         from tests.ros.fake_skills import FakeSkills
 
         self.probe, self._start = probe, start_node
+        self.master: Any = None  # the node, where a test keeps it
         self.ledger = folder / "ledger.sqlite"
-        self.robot = FakeRobot(probe)
+        self.robot = FakeRobot(probe, period=period)
         self.begin()
-        self.skills = FakeSkills(probe, self.robot, ITEM)
+        self.skills = FakeSkills(probe, self.robot, ITEM, skills)
         self.approvals = Listener(probe, topics.APPROVALS)
         self.handovers = Listener(probe, topics.HANDOVERS)
         self.rejections = Listener(probe, topics.REJECTIONS)
@@ -58,8 +62,8 @@ class MasterSite:
     def start_master(self, **parameters):
         """A master on the ledger, once it takes missions."""
         master = self._start(
-            "hrl_master.master_node", "master", ledger=self.ledger, use_sim_time=True,
-            skill_timeout=600.0, **parameters,
+            "hrl_master.ros.master_node", "master", ledger=self.ledger, use_sim_time=True,
+            **{"skill_timeout": 600.0, **parameters},
         )  # fmt: skip
 
         def up() -> bool:
@@ -86,11 +90,7 @@ class MasterSite:
 
     def call(self, service, **fields):
         name, kind = service
-        client = self._services[name]
-        wait_for(client.service_is_ready, name)
-        asked = client.call_async(interface(kind).Request(**fields))
-        wait_for(asked.done, f"the answer of {name}")
-        return asked.result()
+        return ask(self._services[name], interface(kind).Request(**fields))
 
     def rows(self, query: str):
         with closing(Ledger(self.ledger, must_exist=True)) as ledger:

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from hrl_core import topics
+from hrl_core.control import TICK
 from hrl_core.outcomes import Code
+from tests.ros.helpers import wait_for
 from tests.ros.master_site import MasterSite
 from tests.ros.skill_client import ABORTED, CANCELED, SUCCEEDED
 
@@ -39,7 +41,7 @@ def test_a_grasp_that_needs_approval_runs_only_after_a_yes(site):
     assert "grasp" not in site.skills.begun
     wrong = site.call(topics.ANSWER_APPROVAL, id="nonsense", approve=True, by="Ada")
     assert not wrong.ok and f"unknown approval 'nonsense'; pending: {asked.id}" in wrong.detail
-    command = [sys.executable, "-m", "hrl_bringup.approvals_node", "approve", asked.id]
+    command = [sys.executable, "-m", "hrl_bringup.ros.approvals_node", "approve", asked.id]
     command += ["--by", "Ada", "--comment", "clear"]
     with site.robot.standing_time():
         answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -86,6 +88,8 @@ def test_a_mission_that_is_cancelled_while_it_waits_for_an_answer_ends_at_once(s
 
 def test_an_order_that_begins_with_something_in_the_gripper_is_handed_over(site):
     site.robot.hold_something()
+    known = site.robot.time + 10 * TICK  # by then every node has heard of it
+    wait_for(lambda: site.robot.time > known, "ten more ticks")
     status, result = site.result(site.send("full"))
     assert status == ABORTED and result.results[0].code == Code.HANDED_OVER
     assert "already holds something that this order did not fetch" in result.results[0].detail

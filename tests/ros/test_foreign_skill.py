@@ -12,10 +12,10 @@ from hrl_core.outcomes import Code
 from hrl_core.ros.convert import stamp_msg
 from hrl_core.ros.qos import interface, publisher_qos
 from tests.ros.fake_robot import FakeRobot
-from tests.ros.helpers import wait_for, wait_for_answers
+from tests.ros.helpers import ask, wait_for, wait_for_answers
 from tests.ros.skill_client import BIN, SUCCEEDED
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hrl_back_out"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hrl_retreat"
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +60,12 @@ def robot(probe):
 
 
 def call(probe, service, **fields):
-    """Call a service of back_out and return its answer."""
+    """Call a service of retreat and return its answer."""
     name, kind = service
-    client = probe.create_client(interface(kind), name.format(skill="back_out"))
-    wait_for(client.service_is_ready, name, 60)
-    asked = client.call_async(interface(kind).Request(**fields))
-    wait_for(asked.done, f"the answer of {name}")
+    client = probe.create_client(interface(kind), name.format(skill="retreat"))
+    answer = ask(client, interface(kind).Request(**fields))
     probe.destroy_client(client)
-    return asked.result()
+    return answer
 
 
 def test_its_server_describes_it_estimates_and_runs_it(start_with_example, probe, robot):
@@ -75,12 +73,12 @@ def test_its_server_describes_it_estimates_and_runs_it(start_with_example, probe
 
     from hrl_msgs.msg import NamedValue
 
-    start_with_example("hrl_skills.skill_node", "back_out", skill="back_out", use_sim_time=True)
+    start_with_example("hrl_skills.ros.skill_node", "retreat", skill="retreat", use_sim_time=True)
     description = call(probe, topics.DESCRIBE_SKILL)
     assert description.action_type == topics.RUN_SKILL
     assert description.provides == ["leave_face"] and description.max_steps == 120
-    assert "BACK_OUT_BLOCKED=501" in description.outcome_codes
-    assert description.description.startswith("Skill back_out")
+    assert "RETREAT_BLOCKED=501" in description.outcome_codes
+    assert description.description.startswith("Skill retreat")
     assert description.parameters[0].startswith("distance_m: how far, m")
 
     far = [NamedValue(name="distance_m", value=5.0)]
@@ -88,13 +86,13 @@ def test_its_server_describes_it_estimates_and_runs_it(start_with_example, probe
     assert answer.ok and answer.probability == 0.0
     assert "GOAL_INVALID" in answer.detail and "allowed are 0.1 to 1.5 m" in answer.detail
     answer = call(probe, topics.ESTIMATE_SUCCESS)
-    assert not answer.ok and "has no chances.yaml" in answer.detail
+    assert not answer.ok and "has no success_model.yaml" in answer.detail
     known = {each.name: each.value for each in answer.conditions}
     assert known["distance_m"] == 0.6 and known["localisation_sd_m"] == pytest.approx(0.01)
 
-    client = ActionClient(probe, interface(topics.RUN_SKILL), "back_out")
-    wait_for(client.server_is_ready, "the action back_out", 60)
-    wait_for_answers(client, interface(topics.RUN_SKILL).Goal(parameters=far), "back_out")
+    client = ActionClient(probe, interface(topics.RUN_SKILL), "retreat")
+    wait_for(client.server_is_ready, "the action retreat", 60)
+    wait_for_answers(client, interface(topics.RUN_SKILL).Goal(parameters=far), "retreat")
     before = robot.pose[1]
     near = [NamedValue(name="distance_m", value=0.4)]
     sent = client.send_goal_async(interface(topics.RUN_SKILL).Goal(target=BIN, parameters=near))
@@ -117,13 +115,13 @@ def test_the_master_finds_it_and_leaves_a_face_with_it_before_it_walks(
     from hrl_msgs.msg import Order
 
     decisions = listen(topics.DECISIONS)
-    start_with_example("hrl_skills.skill_node", "back_out", skill="back_out", use_sim_time=True)
+    start_with_example("hrl_skills.ros.skill_node", "retreat", skill="retreat", use_sim_time=True)
     master = start_with_example(
-        "hrl_master.master_node", "master", server_timeout=1.0, use_sim_time=True
+        "hrl_master.ros.master_node", "master", server_timeout=1.0, use_sim_time=True
     )
     client = ActionClient(probe, interface(topics.ACTIONS["run_mission"]), "run_mission")
     wait_for(client.server_is_ready, "the master", 60)
-    wait_for(lambda: "found the skill back_out" in master.output, "the master to find it", 60)
+    wait_for(lambda: "found the skill retreat" in master.output, "the master to find it", 60)
     wait_for(lambda: robot.listeners == 2, "skill and master to hear all sensors")
     wait_for_answers(client, interface(topics.ACTIONS["run_mission"]).Goal(), "the master")
     orders = [Order(item="can", from_bin="A1", to_station="packing")]
@@ -132,7 +130,7 @@ def test_the_master_finds_it_and_leaves_a_face_with_it_before_it_walks(
     handle = wait_for(lambda: sent.done() and sent.result(), "the answer to the mission")
     assert handle.accepted
     first = decisions.wait(lambda m: not m.finished)
-    assert (first.skill, first.target) == ("back_out", BIN), first.reason
+    assert (first.skill, first.target) == ("retreat", BIN), first.reason
     ended = decisions.wait(lambda m: m.finished and m.index == 0, 60)
     assert ended.last_result.code == Code.SUCCEEDED and ended.last_result.verdict.confirmed
     assert f"further from {BIN}" in ended.last_result.verdict.sentence

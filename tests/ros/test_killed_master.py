@@ -1,12 +1,16 @@
 """A master that is killed in the middle of a mission, and started again on its ledger."""
 
+import time
+
 import pytest
 
+from hrl_core import topics
 from hrl_core.outcomes import Code
 from hrl_master.ledger import Ledger
-from hrl_master.mission import Order
+from hrl_master.orders import Order
 from tests.ros.helpers import wait_for
 from tests.ros.master_site import MasterSite
+from tests.ros.skill_client import stands_still
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_a_mission_of_a_killed_master_is_closed_where_no_skill_is_there_any_more
     with Ledger(path) as ledger, monkeypatch.context() as patch:
         patch.setattr("hrl_master.ledger.process_name", lambda: "this 1 gone")
         ledger.begin_mission("left", [order, order], {})
-    master = start_node("hrl_master.master_node", "master", ledger=path, resume_patience=0.5)
+    master = start_node("hrl_master.ros.master_node", "master", ledger=path, resume_patience=0.5)
     wait_for(lambda: "mission left has ended: HANDED_OVER" in master.output, "the end", 60)
     with Ledger(path) as ledger:
         rows = ledger.rows("SELECT code, detail FROM orders")
@@ -82,8 +86,27 @@ def test_a_mission_of_a_killed_master_is_closed_where_no_skill_is_there_any_more
     assert len(list((tmp_path / "handovers").iterdir())) == 2
 
 
+def test_a_skill_whose_master_is_killed_stops(probe, start_node, tmp_path, listen):
+    site = MasterSite(probe, start_node, tmp_path, skills=("approach", "grasp", "place"))
+    try:
+        site.robot.pace = 0.15
+        walk = start_node("hrl_skills.ros.skill_node", "walk", skill="walk", use_sim_time=True)
+        commands = listen(topics.CMD_VEL)
+        master = site.start_master()
+        site.send("killed")
+        wait_for(lambda: commands.messages and not stands_still(commands.messages[-1]), "the walk")
+        time.sleep(2.0)  # the limit is 1 s: the master that lives is heard
+        assert "ended" not in walk.output
+        kill(master)
+        wait_for(lambda: "CLIENT_LOST" in walk.output, "the end of the walk")
+        assert "gives no sign on goal_alive any more" in walk.output
+        assert stands_still(commands.messages[-1])
+    finally:
+        site.close()
+
+
 def test_a_ledger_that_cannot_be_opened_ends_the_master_with_the_reason(start_node, tmp_path):
     (tmp_path / "text").write_text("not a database" * 100)
-    master = start_node("hrl_master.master_node", "master", ledger=tmp_path / "text")
+    master = start_node("hrl_master.ros.master_node", "master", ledger=tmp_path / "text")
     assert master.process.wait(30) == 2
     assert f"ledger {tmp_path}/text: file is not a database" in master.output

@@ -1,6 +1,9 @@
 """The whole graph: plant, perception, four skills and the master, each in its own process."""
 
+import asyncio
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -8,8 +11,9 @@ from hrl_core import topics
 from hrl_core.outcomes import Code
 from hrl_core.ros.convert import seconds
 from hrl_core.ros.qos import interface
-from hrl_sim_bridge.world import load_world
-from tests.ros.helpers import Listener, wait_for, wait_for_answers
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.worlds.loading import load_world
+from tests.ros.helpers import Listener, ask, wait_for, wait_for_answers
 from tests.ros.skill_client import ABORTED, CANCELED, SKILLS, SUCCEEDED
 
 SEED = 1
@@ -29,13 +33,17 @@ class Graph:
         self.decisions = Listener(probe, topics.DECISIONS)
         self.nodes = {
             "plant": start(
-                "hrl_sim_bridge.bridge_node", "plant", lockstep=True, realtime_factor=0.0, seed=SEED
+                "hrl_sim_bridge.ros.bridge_node",
+                "plant",
+                lockstep=True,
+                realtime_factor=0.0,
+                seed=SEED,
             ),
-            "perception": start("hrl_perception.perception_node", "perception", **common),
-            "master": start("hrl_master.master_node", "master", server_timeout=2.0, **common),
+            "perception": start("hrl_perception.ros.perception_node", "perception", **common),
+            "master": start("hrl_master.ros.master_node", "master", server_timeout=2.0, **common),
         }
         for skill in SKILLS:
-            self.nodes[skill] = start("hrl_skills.skill_node", skill, skill=skill, **common)
+            self.nodes[skill] = start("hrl_skills.ros.skill_node", skill, skill=skill, **common)
         self.client = ActionClient(probe, interface(topics.ACTIONS["run_mission"]), "run_mission")
         name, kind = topics.RESET_PLANT
         self.reset_service = probe.create_client(interface(kind), name)
@@ -67,10 +75,16 @@ class Graph:
 
     def reset(self) -> None:
         request = interface(topics.RESET_PLANT[1]).Request(world="", seed=SEED, paused=False)
-        future = self.reset_service.call_async(request)
-        wait_for(future.done, "the reset", 60)
-        assert future.result().ok
+        assert ask(self.reset_service, request).ok
         wait_for(lambda: seconds(self.truth.messages[-1].header.stamp) < 1.0, "the new trial")
+
+    def stands_at_its_station(self, order) -> bool:
+        """Whether the item stands where it should, by the plant's truth."""
+        last = self.truth.messages[-1]
+        item = last.item_poses[last.items.index(order[0])].position
+        station = load_world("small_warehouse").site.station(order[2])
+        beside = max(abs(item.x - station.pose[0]), abs(item.y - station.pose[1]))
+        return beside < station.depth and item.z > station.board_height and last.held == ""
 
     def close(self) -> None:
         for listener in (self.truth, self.commands, self.rejections, self.decisions):
@@ -88,7 +102,7 @@ def graph(probe, start_node_for_module):
 
 @pytest.fixture(scope="module")
 def order():
-    order = load_world("small_warehouse").sample(SEED).order
+    order = draw_trial(load_world("small_warehouse"), SEED).order
     return order.item, order.from_bin, order.to_station
 
 
@@ -154,13 +168,41 @@ def test_a_whole_mission_brings_the_item_to_its_station(graph, order):
     assert [m.skill for m in made] == ["walk", "grasp", "walk", "place"]
     assert all(m.reason and m.order.item == order[0] for m in made)
     assert {f.decision.skill for f in feedback} == {"walk", "grasp", "place"}
-    last = graph.truth.messages[-1]
-    item = last.item_poses[last.items.index(order[0])].position
-    station = load_world("small_warehouse").site.station(order[2])
-    assert abs(item.x - station.pose[0]) < station.depth and last.held == ""
-    assert abs(item.y - station.pose[1]) < station.depth
-    assert item.z > station.board_height
-    assert last.lockstep_misses == 0
+    assert graph.stands_at_its_station(order)
+    assert graph.truth.messages[-1].lockstep_misses == 0
+
+
+@pytest.mark.slow
+def test_a_planner_brings_the_item_by_the_tools_for_language_models(
+    graph, order, start_node, tmp_path
+):
+    pytest.importorskip("mcp")  # of requirements/services.txt
+    from tests.ros.mcp_client import deliver, over_stdio
+
+    graph.reset()
+    recorder = start_node(
+        "hrl_bringup.ros.recorder_node", "recorder", path=tmp_path / "recording.mcap"
+    )
+    heard = graph.probe.get_subscriptions_info_by_topic
+    for topic in (topics.SCENE, topics.DECISIONS, topics.depth("camera")):
+        at = graph.probe.resolve_topic_name(topic.name)
+        wait_for(lambda at=at: "recorder" in [s.node_name for s in heard(at)], f"it at {at}")
+    (tmp_path / "mcp.yaml").write_text("clients: {local: {tools: ['*'], patience: 240.0}}")
+
+    async def plan():
+        options = ["--config", str(tmp_path / "mcp.yaml")]
+        async with over_stdio(options, tmp_path / "log", read_timeout_seconds=240) as client:
+            return await deliver(client, *order)
+
+    assert asyncio.run(plan())[-1] == "place"
+    assert graph.stands_at_its_station(order)
+    assert recorder.end() == 0, recorder.output
+    # What the client chose is known to those who read the recording.
+    for name in ("explain", "replay"):
+        command = [sys.executable, "-m", "hrl_bringup.cli", name, str(tmp_path)]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "grasp" in told.stdout and "place" in told.stdout
 
 
 def test_a_skill_that_dies_does_not_take_the_mission_with_it(graph, order):
@@ -174,4 +216,6 @@ def test_a_skill_that_dies_does_not_take_the_mission_with_it(graph, order):
     status, result = graph.result(handle)
     assert (status, result.code) == (ABORTED, Code.MISSION_FAILED), result.detail
     assert result.results[0].code == Code.HANDED_OVER
-    assert "the walk server ends" in result.results[0].detail
+    # While it ends it still refuses goals; how often depends on when the master asks.
+    said = result.results[0].detail
+    assert "the walk server ends" in said or said == "no server for walk within 2 s"

@@ -7,14 +7,14 @@ import signal
 import pytest
 
 from hrl_core import topics
-from hrl_skills.card import POLICIES
-from tests.ros.helpers import wait_for
+from hrl_skills.library import POLICIES
+from tests.ros.helpers import ask, wait_for
 
 NODES = {
-    "plant": ("hrl_sim_bridge.bridge_node", {}),
-    "perception": ("hrl_perception.perception_node", {}),
-    "walk": ("hrl_skills.skill_node", {"skill": "walk"}),
-    "master": ("hrl_master.master_node", {}),
+    "plant": ("hrl_sim_bridge.ros.bridge_node", {}),
+    "perception": ("hrl_perception.ros.perception_node", {}),
+    "walk": ("hrl_skills.ros.skill_node", {"skill": "walk"}),
+    "master": ("hrl_master.ros.master_node", {}),
 }
 
 
@@ -58,16 +58,17 @@ WRONG = [
 def test_a_wrong_parameter_is_refused_with_the_name_the_value_and_what_is_allowed(
     parameters, message, start_node
 ):
-    node = start_node("hrl_sim_bridge.bridge_node", "plant", **parameters)
+    node = start_node("hrl_sim_bridge.ros.bridge_node", "plant", **parameters)
     assert node.process.wait(60) == 2, node.output
     assert re.search(message, node.output), node.output
     assert "Traceback" not in node.output
 
 
 def test_an_unknown_skill_is_refused(start_node):
-    node = start_node("hrl_skills.skill_node", "fly", skill="fly")
+    node = start_node("hrl_skills.ros.skill_node", "fly", skill="fly")
     assert node.process.wait(60) == 2
-    assert "unknown skill 'fly'; known: ['approach', 'grasp', 'place', 'walk']" in node.output
+    known = "['align', 'approach', 'back_out', 'grasp', 'place', 'walk']"
+    assert f"unknown skill 'fly'; known: {known}" in node.output
 
 
 DAMAGED = {
@@ -83,13 +84,13 @@ def test_a_skill_with_damaged_weights_or_card_does_not_start(
 ):
     name, damage, message = DAMAGED[what]
     shutil.copytree(POLICIES, tmp_path / "policies")
-    path = tmp_path / "policies" / "approach" / name
+    path = tmp_path / "policies" / "spot" / "approach" / name
     if isinstance(damage, bytes):
         path.write_bytes(damage)
     else:
         path.write_text(path.read_text().replace(*damage))
     monkeypatch.setenv("HRL_POLICIES", str(tmp_path / "policies"))
-    node = start_node("hrl_skills.skill_node", "approach", skill="approach")
+    node = start_node("hrl_skills.ros.skill_node", "approach", skill="approach")
     assert node.process.wait(60) == 2, node.output
     assert re.search(message, node.output), node.output
     assert "Traceback" not in node.output
@@ -98,13 +99,11 @@ def test_a_skill_with_damaged_weights_or_card_does_not_start(
 def test_parameters_are_described_with_unit_and_range(start_node, probe):
     from rcl_interfaces.srv import DescribeParameters
 
-    start_node("hrl_sim_bridge.bridge_node", "plant")
+    start_node("hrl_sim_bridge.ros.bridge_node", "plant")
     client = probe.create_client(DescribeParameters, "/plant/describe_parameters")
-    wait_for(client.service_is_ready, "the parameter services", 60)
     names = ["realtime_factor", "node_timeout", "seed"]
-    future = client.call_async(DescribeParameters.Request(names=names))
-    wait_for(future.done, "the descriptions")
-    factor, timeout, seed = future.result().descriptors
+    answer = ask(client, DescribeParameters.Request(names=names))
+    factor, timeout, seed = answer.descriptors
     assert "ROS time over wall time" in factor.description
     assert factor.floating_point_range[0].to_value == 100.0
     assert "s of wall time" in timeout.description
@@ -116,15 +115,12 @@ def test_a_node_follows_its_life_cycle(start_node, probe):
     from lifecycle_msgs.msg import State, Transition
     from lifecycle_msgs.srv import ChangeState, GetState
 
-    start_node("hrl_skills.skill_node", "walk", skill="walk", autostart=False)
+    start_node("hrl_skills.ros.skill_node", "walk", skill="walk", autostart=False)
     change = probe.create_client(ChangeState, "/walk/change_state")
     state = probe.create_client(GetState, "/walk/get_state")
-    wait_for(lambda: change.service_is_ready() and state.service_is_ready(), "the services", 60)
 
     def now() -> int:
-        future = state.call_async(GetState.Request())
-        wait_for(future.done, "the state")
-        return future.result().current_state.id
+        return ask(state, GetState.Request()).current_state.id
 
     def do(transition: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=transition))

@@ -1,19 +1,23 @@
 """One MuJoCo state gives the same observation directly and through messages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from hrl_core.control import Command
 from hrl_core.geometry import transform_from
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.robot import load_robot
 from hrl_core.ros import convert, sensor_convert
 from hrl_core.sensed import Localisation, Sensed
 from hrl_perception.perception import Perception
-from hrl_sim_bridge.plant import Plant
-from hrl_sim_bridge.trial import START_ERROR
-from hrl_sim_bridge.world import load_world
+from hrl_sim_bridge.plant.plant import Plant
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.trials.trial import START_ERROR
+from hrl_sim_bridge.worlds.loading import load_world
 from hrl_skills.library import make_skill
-from hrl_skills.skill import ApproachGoal, Command, GoalRejected, GraspGoal, WalkGoal
+from hrl_skills.skill import ApproachGoal, GoalRejected, GraspGoal, WalkGoal
 
 TURN = np.array([0.3, 0.1, 0.5])  # m/s, m/s, rad/s
 
@@ -34,7 +38,7 @@ def robot():
 def walked(robot):
     """(world, Sensed, pictures) after a second of walking."""
     world = load_world("small_warehouse")
-    plant = Plant(world, world.sample(3), robot)
+    plant = Plant(world, draw_trial(world, 3), robot)
     perception = Perception(world.site, robot)
     covariance = np.diag(START_ERROR) ** 2
     perception.reset(plant.trial.start_estimate, covariance, plant.odometry())
@@ -46,15 +50,7 @@ def walked(robot):
         localisation, detections = perception.update(
             plant.odometry(), frames, plant.joints(), plant.scan(), plant.time
         )
-    sensed = Sensed(
-        plant.time,
-        plant.scan(),
-        plant.joints(),
-        plant.odometry(),
-        plant.imu(),
-        localisation,
-        detections,
-    )
+    sensed = replace(plant.sensed(), localisation=localisation, detections=detections)
     yield world, sensed, frames
     plant.close()
 
@@ -64,18 +60,14 @@ def received(walked, robot):
     """The same, as a node gets it."""
     _, sensed, _ = walked
     pose = over_ros(convert.pose_in_map_msg(sensed.localisation, sensed.odometry))
-    odometry = sensor_convert.odometry_from_msg(
-        over_ros(sensor_convert.odometry_msg(sensed.odometry))
-    )
-    map_from_odom, covariance = convert.map_from_odom(pose, odometry)
+    heard = {
+        sensor.field: sensor.from_msg(over_ros(sensor.to_msg(getattr(sensed, sensor.field))))
+        for sensor in sensor_convert.sensors_of(robot)
+    }
+    map_from_odom, covariance = convert.map_from_odom(pose, heard["odometry"])
     return Sensed(
         stamp=convert.seconds(pose.header.stamp),
-        scan=sensor_convert.scan_from_msg(over_ros(sensor_convert.scan_msg(sensed.scan))),
-        joints=sensor_convert.joints_from_msg(
-            over_ros(sensor_convert.joints_msg(sensed.joints, robot)), robot
-        ),
-        odometry=odometry,
-        imu=sensor_convert.imu_from_msg(over_ros(sensor_convert.imu_msg(sensed.imu))),
+        **heard,
         localisation=Localisation(convert.seconds(pose.header.stamp), map_from_odom, covariance),
         detections=convert.detections_from_msg(
             over_ros(convert.detections_msg(sensed.detections, sensed.stamp))
@@ -119,13 +111,14 @@ def test_pictures_survive_the_way_through_messages(walked):
     assert len(frames) == 2
     for frame in frames:
         rgb, depth, info = (over_ros(message) for message in sensor_convert.frame_msgs(frame))
-        other = sensor_convert.frame_from_msgs(
-            frame.name, rgb, depth, info, frame.base_from_optical
+        pixels = sensor_convert.rgb_from_msg(rgb)
+        size = pixels.shape[1], pixels.shape[0]
+        assert convert.seconds(rgb.header.stamp) == frame.stamp and pixels.dtype == np.uint8
+        np.testing.assert_array_equal(pixels, frame.rgb)
+        np.testing.assert_array_equal(sensor_convert.depth_from_msg(depth), frame.depth)
+        np.testing.assert_allclose(
+            sensor_convert.matrix_from_msg(info, size), frame.matrix, atol=1e-12
         )
-        assert other.stamp == frame.stamp and other.rgb.dtype == np.uint8
-        np.testing.assert_array_equal(other.rgb, frame.rgb)
-        np.testing.assert_array_equal(other.depth, frame.depth)
-        np.testing.assert_allclose(other.matrix, frame.matrix, atol=1e-12)
 
 
 @pytest.mark.parametrize("skill", ["walk", "approach", "grasp"])

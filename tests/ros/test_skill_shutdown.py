@@ -31,7 +31,7 @@ def test_the_end_of_the_server_stops_the_robot_and_ends_the_goal(
     skill, number, robot, probe, listen, start_node
 ):
     stage(robot, skill)
-    process = start_node("hrl_skills.skill_node", skill, skill=skill)
+    process = start_node("hrl_skills.ros.skill_node", skill, skill=skill)
     client, commands = Client(probe, skill), listen(topics.CMD_VEL)
     wait_for(lambda: client.ready() and "accepts goals" in process.output, "the server", 60)
     handle = client.accepted_soon(goal(skill))

@@ -21,10 +21,12 @@ from hrl_bringup.runner import signals_interrupt
 from hrl_bringup.trials import Trials, TrialsOptions
 from hrl_bringup.trials_ros import run_over_ros
 from hrl_core.config import ConfigError
-from hrl_training.evaluation.journal import to_json
-from hrl_training.evaluation.parallel import run_parallel
-from hrl_training.mission_rows import MissionRow
-from hrl_training.missions import MissionOptions, MissionRunner
+from hrl_core.number_options import integer
+from hrl_core.paths import file_to_write
+from hrl_training.jobs.processes import run_parallel
+from hrl_training.missions.row import MissionRow
+from hrl_training.missions.runner import MissionOptions, MissionRunner
+from hrl_training.trials.journal import to_json
 
 HOUR = 3600.0  # s
 
@@ -68,7 +70,7 @@ def over_ros(options: MissionOptions, robot: str, seeds: Sequence[int]) -> Throu
     """Throughput of missions over ROS; all cores share the nodes of one system."""
     folder, cpu = Path(tempfile.mkdtemp(prefix="hrl-bench-")), _cpu_of_children()
     with signals_interrupt(), Progress(disable=True) as progress:
-        rows = [row for _, row in run_over_ros(options, robot, seeds, folder, progress)]
+        rows = [row for _, row in run_over_ros(options, robot, "", seeds, folder, progress)]
     wall = sum(row.wall_duration_s for row in rows)
     return _throughput(rows, wall, _cpu_of_children() - cpu, os.cpu_count() or 1)
 
@@ -110,11 +112,17 @@ def main(arguments: list[str] | None = None) -> None:
     )
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--world", default="small_warehouse", help="world name or file")
-    parser.add_argument("--missions", type=int, default=2 * cores, help="default: 2 per core")
-    parser.add_argument("--seed", type=int, default=0, help="as of ./hrl trials")
-    parser.add_argument("--workers", type=int, default=cores, help="processes; default: all cores")
+    parser.add_argument(
+        "--missions", type=integer(1), default=2 * cores, help="default: 2 per core"
+    )
+    parser.add_argument("--seed", type=integer(), default=0, help="as of ./hrl trials")
+    parser.add_argument(
+        "--workers", type=integer(1), default=cores, help="processes; default: all cores"
+    )
     parser.add_argument("--no-ros", action="store_true", help="only in process")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument(
+        "--json", type=file_to_write, metavar="FILE", help="write the figures there as well"
+    )
     options = parser.parse_args(arguments)
     for name in ("missions", "workers"):
         if getattr(options, name) < 1:

@@ -8,7 +8,7 @@ from hrl_bringup.environment import Domain
 from hrl_bringup.runner import Runner, signals_interrupt
 from hrl_bringup.session import System, SystemOptions, new_log
 from hrl_sim_bridge import bench
-from hrl_sim_bridge.world import load_world
+from hrl_sim_bridge.worlds.loading import load_world
 
 WORLD, SEED = "small_warehouse", 0
 
@@ -17,7 +17,7 @@ def factor_over_ros() -> float:
     """Simulated over wall time of one mission in lockstep, from its order to its verdict."""
     world = load_world(WORLD)
     log = new_log(world, WORLD, SEED)
-    logs = Path(tempfile.mkdtemp(prefix="hrl-bench-"))
+    logs = Path(tempfile.mkdtemp(prefix="hrl-bench-")) / "logs"
     with signals_interrupt(), Domain() as domain, Runner(domain.number, logs) as runner:
         with System(runner, SystemOptions(WORLD, "spot", SEED), lambda: None) as system:
             begun = time.monotonic()

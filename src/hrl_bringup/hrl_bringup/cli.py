@@ -1,15 +1,44 @@
 """The command line: `./hrl COMMAND`. Everything heavy is imported by the command that needs it."""
 
 import importlib
+import math
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
+
+from hrl_bringup.commands import BY_SCRIPT, COMMANDS, ROS, Command, needs_of
+from hrl_bringup.doctor import foreign_middleware
+
+
+class Commands(TyperGroup):
+    """The commands; a mistake in a file or a value is a sentence, not a traceback."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Refuse what would end without a word: rclpy ends the process of itself."""
+        if ROS[0] in needs_of(args) and not {"-h", "--help"} & {*args}:
+            if sentence := foreign_middleware():
+                _refuse(sentence)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> object:
+        from hrl_core.config import ConfigError
+
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            _refuse(str(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _refuse(f"{error.filename}: {error.strerror}")
+
 
 app = typer.Typer(
+    cls=Commands,
     help="A ROS 2 skill stack for a mobile manipulator, with a simulated warehouse to try it in.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,19 +53,38 @@ FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 BENCHMARKS = {
     "plant": "hrl_bringup.bench_plant",
     "missions": "hrl_bringup.bench_missions",
-    "perception": "hrl_training.bench_perception",
+    "perception": "hrl_training.perception.bench",
     "policies": "hrl_skills.bench_policies",
+    "stopping": "hrl_bringup.bench_stopping",
+    "systems": "hrl_bringup.bench_systems",
+    "console": "hrl_console.bench",
 }
+
+
+def _range_of(orders: str) -> tuple[int, int]:
+    low, _, high = orders.partition("-")
+    numbers = [part for part in (low, high or low) if part.isdecimal()]
+    if len(numbers) < 2 or not 1 <= int(numbers[0]) <= int(numbers[1]) <= 9:
+        _refuse(f"--orders {orders}: allowed are a number from 1 to 9 and two of them, as in 2-5")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _finite(factor: float | None) -> float | None:
+    if factor is not None and not math.isfinite(factor):
+        _refuse(f"--realtime-factor {factor}: allowed are finite numbers from 0")
+    return factor
+
+
+def _share(share: float | None) -> float | None:
+    if share is not None and not 0 <= share <= 1:
+        _refuse(f"--systems {share}: allowed are numbers from 0 to 1")
+    return share
 
 
 def _as_file(world: str) -> str:
     from hrl_bringup.listing import world_file
-    from hrl_core.config import ConfigError
 
-    try:
-        return world_file(world)
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from error
+    return world_file(world)
 
 
 World = Annotated[
@@ -50,6 +98,13 @@ World = Annotated[
 Robot = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="Robot in config/robots, or a .yaml file.")
 ]
+Driver = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="The plant speaks as this driver of config/drivers, and its node turns that back.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same trial.")]
 
 
@@ -58,18 +113,33 @@ def demo(
     world: World = "small_warehouse",
     seed: Seed = 0,
     robot: Robot = "spot",
+    driver: Driver = "",
     headless: Annotated[
         bool, typer.Option("--headless", help="Do not show the report in a browser at the end.")
     ] = False,
     realtime_factor: Annotated[
-        float, typer.Option(min=0, help="Simulated over wall time; 0: as fast as it can.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            min=0,
+            callback=_finite,
+            help="Simulated over wall time; 0: as fast as it can, the default without --console.",
+        ),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record/--no-record", help="Write recording.mcap and mission.mp4.")
     ] = True,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: out/<time>.")
     ] = None,
+    secure: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keystore of ./hrl secure to use.")
+    ] = None,
+    console: Annotated[
+        bool,
+        typer.Option(
+            "--console", help="A page for operators beside it, in real time; stays until Ctrl-C."
+        ),
+    ] = False,
 ) -> None:
     """Run one mission over ROS 2: an item from a shelf to a station. Exit status 0: delivered."""
     from hrl_bringup.demo import DemoOptions, run_demo
@@ -78,10 +148,13 @@ def demo(
         world=world,
         seed=seed,
         robot=robot,
+        driver=driver,
         headless=headless,
-        realtime_factor=realtime_factor,
+        realtime_factor=(1.0 if console else 0.0) if realtime_factor is None else realtime_factor,
         record=record,
         out=out,
+        keystore=secure,
+        console=console,
     )
     raise typer.Exit(run_demo(options))
 
@@ -96,6 +169,9 @@ def trials(
         ),
     ] = None,
     missions: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    orders: Annotated[
+        str, typer.Option(metavar="N|LOW-HIGH", help="Orders of a mission, 1 to 9.")
+    ] = "1",
     seed: Seed = 0,
     robot: Robot = "spot",
     policy: Annotated[
@@ -124,6 +200,15 @@ def trials(
     ros: Annotated[
         bool, typer.Option("--ros", help="Over ROS 2, one mission after the other.")
     ] = False,
+    driver: Driver = "",
+    systems: Annotated[
+        float | None,
+        typer.Option(
+            callback=_share,
+            metavar="FRACTION",
+            help="With a stock system that is right about this fraction of the items.",
+        ),
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Over the Ray cluster of this head (host:port)."),
@@ -140,8 +225,11 @@ def trials(
         json=json,
         policies=tuple(policy or ()),
         disturb=disturb,
+        orders=_range_of(orders),
         workers=workers,
         over_ros=ros,
+        driver=driver,
+        systems=systems,
         ray=ray,
         resume=resume,
         out=out,
@@ -163,8 +251,24 @@ def test(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    driver: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Compare the live graph of ROS_DOMAIN_ID with this driver file instead.",
+        ),
+    ] = "",
+    robot: Robot = "spot",
+    seconds: Annotated[
+        float, typer.Option(min=1, max=600, help="To listen, at most, for all to be heard.")
+    ] = 15.0,
+) -> None:
     """Say what is there, what is missing and how to get it."""
+    if driver:
+        from hrl_driver.ros.doctor import examine
+
+        raise typer.Exit(examine(driver, robot, seconds))
     from hrl_bringup import doctor
 
     raise typer.Exit(doctor.doctor())
@@ -177,93 +281,32 @@ def node(
     """Run one node in the foreground: `./hrl node plant world:=open_bay seed:=3`."""
     from hrl_bringup.single_node import become_node
 
-    _friendly(lambda: become_node(name, context.args))
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def train(context: typer.Context) -> None:
-    """Train a skill's policy: `./hrl train SKILL`."""
-    _run_main("hrl_training.train", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def export(context: typer.Context) -> None:
-    """Write a skill's policy as an ONNX file: `./hrl export SKILL`."""
-    _run_main("hrl_skills.export", context.args)
+    become_node(name, context.args)
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
 def bench(
     context: typer.Context, what: Annotated[str, typer.Argument(metavar="|".join(BENCHMARKS))]
 ) -> None:
-    """Measure speed of plant and nodes, of missions, perception's accuracy, or policies' cost."""
+    """Measure speed of plant and nodes, of missions; perception, policies' cost, way to rest,
+    what a stock system saves.
+    """
     if what not in BENCHMARKS:
         _refuse(f"unknown benchmark {what!r}; known: {sorted(BENCHMARKS)}")
     _run_main(BENCHMARKS[what], context.args)
 
 
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def evaluate(context: typer.Context) -> None:
-    """Measure a skill on trials drawn from a task file: `./hrl evaluate SKILL`."""
-    _run_main("hrl_training.evaluate", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def chance(context: typer.Context) -> None:
-    """Ask a running skill how likely a goal is to succeed: `./hrl chance grasp --target A2`."""
-    _run_main("hrl_bringup.chance_node", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def approvals(context: typer.Context) -> None:
-    """What the master asks a person: `./hrl approvals [list|approve|deny|watch|log]`."""
-    _run_main("hrl_bringup.approvals_node", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def explain(context: typer.Context) -> None:
-    """Say why each decision of a mission was made: `./hrl explain mission.json [--decision N]`."""
-    _run_main("hrl_bringup.explain_node", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def report(context: typer.Context) -> None:
-    """What a ledger says of its missions: `./hrl report LEDGER [--html F] [--json F]`."""
-    _run_main("hrl_bringup.ledger_report", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def calibrate(context: typer.Context) -> None:
-    """Fit a skill's chance of success to its trials: `./hrl calibrate SKILL --rows FILE`."""
-    _run_main("hrl_training.calibrate", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def adapt(context: typer.Context) -> None:
-    """Learn a master for one site from the shipped one: `./hrl adapt --world FILE`."""
-    _run_main("hrl_training.adapt", context.args)
-
-
-@app.command(context_settings=FORWARDED, add_help_option=False)
-def gap(context: typer.Context) -> None:
-    """Compare the fast world with full physics, on the missions of `./hrl trials --json`."""
-    _run_main("hrl_training.gap", context.args)
-
-
-@app.command("fit-outcomes", context_settings=FORWARDED, add_help_option=False)
-def fit_outcomes(context: typer.Context) -> None:
-    """Fit the fast world to trials of skills and missions: `./hrl fit-outcomes --rows FILES`."""
-    _run_main("hrl_training.fast.outcomes", context.args)
-
-
 @app.command()
 def skills(
     name: Annotated[str | None, typer.Argument(help="Show this one with its card.")] = None,
+    robot: Robot = "spot",
 ) -> None:
     """List the skills that are there, or show one: its policy, observation, action, figures."""
     from hrl_bringup.skill_listing import show_skill, show_skills
+    from hrl_core.robot import load_robot
 
-    _friendly(show_skills if name is None else lambda: show_skill(name))
+    whose = load_robot(robot).name
+    show_skills(whose) if name is None else show_skill(name, whose)
 
 
 @world_app.command("show")
@@ -281,7 +324,7 @@ def world_show(
     """Check a world file and show what is in it, and the trial that a seed makes of it."""
     from hrl_bringup.listing import show_world
 
-    _friendly(lambda: show_world(world, seed, disturb, out))
+    show_world(world, seed, disturb, out)
 
 
 @world_app.command("generate")
@@ -293,30 +336,46 @@ def world_generate(
     """Write a world file: a warehouse of a family, drawn from a seed."""
     from hrl_bringup.listing import generate_world
 
-    _friendly(lambda: generate_world(family, seed, file))
+    generate_world(family, seed, file)
+
+
+def _forward(command: Command) -> None:
+    """Add a command whose module parses the options."""
+
+    def run(context: typer.Context) -> None:
+        _run_main(command.module, context.args)
+
+    settings = {"context_settings": FORWARDED, "add_help_option": False}
+    app.command(command.name, help=command.help, **settings)(run)
 
 
 def _run_main(module: str, arguments: list[str]) -> None:
     """Run `main` of a module that parses its own options."""
-    main = importlib.import_module(module).main
-    _friendly(lambda: main(arguments))
-
-
-def _friendly(action: Callable[[], object]) -> None:
-    """Run it; a mistake in a file or a value is a sentence, not a traceback."""
-    from hrl_core.config import ConfigError
-
-    try:
-        result = action()
-    except ConfigError as error:
-        _refuse(str(error))
-    raise typer.Exit(result if isinstance(result, int) else 0)
+    status = importlib.import_module(module).main(arguments)
+    raise typer.Exit(status if isinstance(status, int) else 0)
 
 
 def _refuse(sentence: str) -> NoReturn:
     print(sentence, file=sys.stderr)
     raise typer.Exit(2)
 
+
+def _complete() -> None:
+    """Add the forwarded commands, in the order of the table; it and this file have the same."""
+    for command in COMMANDS.values():
+        if command.module:
+            _forward(command)
+    here = {
+        each.name or getattr(each.callback, "__name__", ""): each
+        for each in app.registered_commands
+    }
+    groups = {str(group.name) for group in app.registered_groups}
+    if odd := set(COMMANDS) ^ {*here, *groups, *BY_SCRIPT}:
+        raise ValueError(f"{sorted(odd)}: commands only in commands.py, or only in cli.py")
+    app.registered_commands = [here[name] for name in COMMANDS if name in here]
+
+
+_complete()
 
 if __name__ == "__main__":
     app(prog_name="./hrl")

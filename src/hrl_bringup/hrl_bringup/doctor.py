@@ -15,9 +15,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 SET_UP = "any command, such as ./hrl test, installs it"
-POLICIES = ("gait", "walk", "approach", "grasp", "place")
+ROBOT = "spot"  # as hrl_core.robot has it, which may not be installed yet
+POLICIES = ("gait", "walk", "approach", "grasp", "place", "align", "back_out")
 DISK_NEEDED = 3.0  # GB; what .venv takes
 SHARED_MEMORY_NEEDED = 0.5  # GB; 16 MB and some for each of up to 20 processes
+LAST_DOMAIN = 101  # above it lie ports that Linux hands out to outgoing connections
+MIDDLEWARES = {
+    "rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp", "rmw_cyclonedds_cpp", "rmw_zenoh_cpp",
+    "rmw_connextdds",
+}  # fmt: skip
 GL_PROBE = """
 import mujoco
 model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></worldbody></mujoco>")
@@ -106,16 +112,78 @@ def _messages() -> Finding:
     return Finding("message packages", ", ".join(packages))
 
 
+def foreign_middleware() -> str:
+    """Why no node can start with the middleware that is asked for; empty: it can."""
+    wanted = os.environ.get("RMW_IMPLEMENTATION", "")
+    if not wanted or any((place / f"lib{wanted}.so").is_file() for place in _library_folders()):
+        return ""
+    found = {file.stem[3:] for place in _library_folders() for file in place.glob("librmw_*.so")}
+    there = sorted(found & MIDDLEWARES) or ["none before the set-up"]
+    return (
+        f"RMW_IMPLEMENTATION is {wanted}, which is not here; unset it, or use: {', '.join(there)}"
+    )
+
+
 def _middleware() -> Finding:
-    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    name = os.environ.get("RMW_IMPLEMENTATION", "the default one")
+    domain = os.environ.get("ROS_DOMAIN_ID", "")
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
     profile = os.environ.get("FASTDDS_DEFAULT_PROFILES_FILE", "none")
-    found = f"domain {domain}, range {reach}, profile {profile}"
-    if not domain.isdigit() or int(domain) > 101:
-        return Finding("middleware", found, "set ROS_DOMAIN_ID to a number from 0 to 101")
+    shown = domain or "0 (ROS_DOMAIN_ID is not set; ./hrl demo takes a free one from 40)"
+    found = f"{name}, domain {shown}, range {reach}, profile {profile}"
+    if foreign := foreign_middleware():
+        return Finding("middleware", found, foreign)
+    if domain and not (domain.isdecimal() and int(domain) <= LAST_DOMAIN):
+        cure = f"set ROS_DOMAIN_ID to a number from 0 to {LAST_DOMAIN}"
+        return Finding("middleware", found, cure)
     if profile != "none" and not Path(profile).is_file():
         return Finding("middleware", found, "FASTDDS_DEFAULT_PROFILES_FILE: there is no such file")
     return Finding("middleware", found)
+
+
+def _paths() -> Finding:
+    lines = [f"venv {sys.prefix}" if sys.prefix != sys.base_prefix else "no venv"]
+    lines.append(f"sourced ROS: {os.environ.get('ROS_DISTRO', 'none')}")
+    for name in ("AMENT_PREFIX_PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HRL_CONFIG"):
+        if value := os.environ.get(name, ""):
+            lines.append(f"{name}={value}")
+    found = "\n".join(lines)
+    if lost := [each for each in _entries("AMENT_PREFIX_PATH") if not each.is_dir()]:
+        cure = f"AMENT_PREFIX_PATH names {lost[0]}, which is not there: {SET_UP}, or unset it"
+        return Finding("paths", found, cure)
+    return Finding("paths", found)
+
+
+def _ros2() -> Finding:
+    path = shutil.which("ros2")
+    return Finding("ros2", path or "none: the wheels lack it; it comes with an installed ROS 2")
+
+
+def _entries(name: str) -> list[Path]:
+    return [Path(each) for each in os.environ.get(name, "").split(os.pathsep) if each]
+
+
+def _library_folders() -> list[Path]:
+    return [Path(sys.prefix, "lib"), *_entries("LD_LIBRARY_PATH")]
+
+
+def dds_security() -> tuple[bool, str]:
+    """Whether the Fast DDS that nodes load can check keys, and its file or why it is not known."""
+    for name in ("libfastdds.so", "libfastrtps.so"):  # 3.x, Jazzy
+        for file in (place / name for place in _library_folders()):
+            if file.is_file():
+                return b"PKI-DH" in file.read_bytes(), str(file)
+    return False, "no Fast DDS was found"
+
+
+def _security() -> Finding:
+    able, where = dds_security()
+    if able:
+        return Finding("DDS security", f"compiled into {where}")
+    found = f"not there ({where}): SROS 2 needs an installed ROS 2, see docs/security.md"
+    wanted = os.environ.get("ROS_SECURITY_ENABLE", "").lower() == "true"
+    cure = "source an installed ROS 2, or unset ROS_SECURITY_ENABLE: no node starts with it"
+    return Finding("DDS security", found, cure if wanted else "")
 
 
 def _package(distribution: str, module: str) -> Callable[[], Finding]:
@@ -137,9 +205,8 @@ def _spot() -> Finding:
 
 
 def _weights() -> Finding:
-    folder = Path(__file__).resolve().parents[2] / "hrl_skills" / "hrl_skills" / "policies"
-    if installed := _module_path("hrl_skills"):
-        folder = installed / "policies"
+    package = Path(__file__).resolve().parents[2] / "hrl_skills" / "hrl_skills"
+    folder = (_module_path("hrl_skills") or package) / "policies" / ROBOT
     missing = [
         name
         for name in POLICIES
@@ -178,6 +245,9 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _rclpy,
     _messages,
     _middleware,
+    _paths,
+    _ros2,
+    _security,
     _package("torch", "torch"),
     _package("onnxruntime", "onnxruntime"),
     _package("mujoco", "mujoco"),

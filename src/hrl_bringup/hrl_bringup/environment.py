@@ -8,19 +8,31 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from hrl_core.config import config_dir
+from hrl_bringup.doctor import LAST_DOMAIN
+from hrl_core.config import ConfigError, config_dir
 
-# Domains above 101 would use ports that Linux hands out to outgoing connections. The first ones
-# are those that people pick by hand.
-DOMAINS = range(40, 101)
+DOMAINS = range(40, LAST_DOMAIN)  # the first ones are those that people pick by hand
 
 
 class Domain:
-    """A free ROS domain, kept for this process by a locked file until it is closed."""
+    """A ROS domain, kept for this process by a locked file until it is closed.
 
-    def __init__(self) -> None:
+    `number`: which one; None: the first that is free. Raises ConfigError where another `./hrl` has
+    the one that is asked for.
+    """
+
+    def __init__(self, number: int | None = None) -> None:
+        if number is not None:
+            lock = _lock(_lock_file(number))
+            if lock is None:
+                raise ConfigError(
+                    f"ROS_DOMAIN_ID={number}: nodes of another ./hrl run there; wait for their "
+                    "end, set another number, or unset it to have a free one taken"
+                )
+            self.number, self._lock = number, lock
+            return
         for number in DOMAINS:
-            lock = _lock(Path(tempfile.gettempdir()) / f"hrl-domain-{number}.lock")
+            lock = _lock(_lock_file(number))
             if lock is None:
                 continue
             if _is_quiet(number):
@@ -29,7 +41,7 @@ class Domain:
             os.close(lock)
         raise RuntimeError(
             f"no free ROS domain from {DOMAINS.start} to {DOMAINS.stop - 1}: end the ROS programs "
-            "that run, or set ROS_DOMAIN_ID to a domain to share"
+            "that run, or name a domain by ROS_DOMAIN_ID"
         )
 
     def close(self) -> None:
@@ -45,6 +57,16 @@ class Domain:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def domain_asked_for() -> int | None:
+    """ROS_DOMAIN_ID, where it is set; raises ConfigError where it is no domain."""
+    text = os.environ.get("ROS_DOMAIN_ID", "")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) > LAST_DOMAIN:
+        raise ConfigError(f"ROS_DOMAIN_ID={text}: allowed are 0 to {LAST_DOMAIN}")
+    return int(text)
 
 
 def ros_environment(domain: int, logs: Path) -> dict[str, str]:
@@ -70,6 +92,10 @@ def ros_environment(domain: int, logs: Path) -> dict[str, str]:
         PYTHONUNBUFFERED="1",
     )
     return environment
+
+
+def _lock_file(number: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"hrl-domain-{number}.lock"
 
 
 def _lock(path: Path) -> int | None:

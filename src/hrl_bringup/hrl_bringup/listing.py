@@ -7,11 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 from hrl_core.config import ConfigError
-from hrl_sim_bridge.layouts import write_layout
-from hrl_sim_bridge.solvable import solvable
-from hrl_sim_bridge.trial import Trial
-from hrl_sim_bridge.world import Disturb, World, load_world
-from hrl_sim_bridge.world_picture import PICTURES, describe, draw_world
+from hrl_core.paths import file_to_write
+from hrl_sim_bridge.judging.solvable import solvable
+from hrl_sim_bridge.picture import PICTURES, describe, draw_world
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.trials.trial import Disturb, Trial
+from hrl_sim_bridge.worlds.layouts import write_layout
+from hrl_sim_bridge.worlds.loading import load_world
+from hrl_sim_bridge.worlds.world import World
 
 LAYOUTS = Path("out/layouts")
 _console = Console(highlight=False)
@@ -22,11 +25,11 @@ def show_world(name: str, seed: int, disturb: Disturb, out: Path | None) -> None
     if out is not None and out.suffix not in PICTURES:
         raise ConfigError(f"--out {out}: allowed endings are {[*PICTURES]}")
     world = load_world(name)
-    trial = world.sample(seed, disturb)
+    trial = draw_trial(world, seed, disturb)
     _show_site(world)
     _show_trial(world, trial)
     if out is not None:
-        _checked_folder(out)
+        file_to_write(out)
         draw_world(world, trial, out)
         _console.print(f"drawn in {out}", markup=False)
 
@@ -37,7 +40,7 @@ def generate_world(family: str, seed: int, file: Path) -> None:
         raise ConfigError(f"{file}: a world file ends in .yaml")
     if file.exists():
         raise ConfigError(f"{file}: there is a file already; move it or give another name")
-    _checked_folder(file)
+    file_to_write(file)
     write_layout(family, seed, file)
     _console.print(f"{file}: look at it by ./hrl world show {file} --out layout.png", markup=False)
 
@@ -58,18 +61,13 @@ def world_file(name: str) -> str:
     return str(path)
 
 
-def _checked_folder(file: Path) -> None:
-    if not file.parent.is_dir():
-        raise ConfigError(f"{file}: there is no folder {file.parent}")
-
-
 def _show_site(world: World) -> None:
     site = world.site
     _console.print(f"{site.name}: {site.size[0]} x {site.size[1]} m", markup=False)
     places = Table(box=None, header_style="bold")
     for column in ("place", "x, y", "facing", "board", "bins"):
         places.add_column(column)
-    for place in (*site.shelves, *site.stations):
+    for place in site.furniture:
         bins = ", ".join(getattr(place, "bins", {}))
         x, y, yaw = place.pose
         places.add_row(

@@ -3,15 +3,26 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hrl_training.mission_rows import failure_cause
+from hrl_sim_bridge.judging.judge import Judgement
+from hrl_training.missions.row import failure_cause
 
 PATH_PERIOD = 0.2  # s of ROS time between two kept poses
+
+NOT_JUDGED = Judgement(
+    delivered=False,
+    sentence="",
+    placement_error=None,
+    upright=False,
+    contacts={},
+    contacts_with_people=0,
+    fell=False,
+)
 
 
 @dataclass
@@ -38,6 +49,7 @@ class DecisionEntry:
     allowed: list[bool]
     started: float
     face: str = ""  # bin or station that it is done at
+    chosen_by: str = ""  # the client of a guided mission
     why_not: list[str] = field(default_factory=list)  # where a candidate is not allowed
     chance: float | None = None  # of success, as the skill gave it before
     ended: float | None = None
@@ -64,18 +76,13 @@ class MissionLog:
     estimated: list[tuple[float, ...]] = field(default_factory=list)  # s, x m, y m, yaw rad
     true: list[tuple[float, ...]] = field(default_factory=list)  # the same, of the plant
     deviation: tuple[float, float] = (0.0, 0.0)  # m, rad: of the latest estimate, as estimated
-    contacts: set[str] = field(default_factory=set)  # everything that was touched
-    contacts_with_people: int = 0  # periods of 0.02 s
     realtime_factor: float = 0.0
     lockstep_misses: int = 0
     outcome: str = ""  # name of the mission's code, as the master says
     detail: str = ""
     handed_over: bool = False  # as the master says
-    delivered: bool = False  # as the plant's truth says
-    wrong_item_delivered: bool = False  # likewise
-    sentence: str = ""
+    judgement: Judgement = NOT_JUDGED  # by the plant's truth
     cause: str = ""  # of a failure, in few words, for counting
-    placement_error: float | None = None  # m, truth
     wall_started: float = field(default_factory=time.monotonic)
     wall_duration: float = 0.0  # s
 
@@ -125,31 +132,42 @@ class MissionLog:
         y = np.interp(within[:, 0], true[:, 0], true[:, 2])
         return np.hypot(within[:, 1] - x, within[:, 2] - y)
 
+    def judged(self, judgement: Judgement) -> None:
+        """Note what the plant's truth says, and the cause of a failure in few words."""
+        self.judgement = judgement
+        if not judgement.delivered:
+            self.cause = "fell" if judgement.fell else self.failure_cause()
+
+    def broke_off(self, sentence: str, cause: str) -> None:
+        """Note that something from outside ended the mission: it has failed."""
+        self.judgement = replace(self.judgement, delivered=False, sentence=sentence)
+        self.cause = cause
+
     def failure_cause(self) -> str:
         """The last decision that failed and its code; or that nobody noticed the failure."""
         return failure_cause([asdict(entry) for entry in self.decisions], self.outcome)
 
     def as_dict(self) -> dict[str, Any]:
         """What mission.json holds."""
-        errors = self.localisation_errors()
+        errors, judgement = self.localisation_errors(), self.judgement
         return {
             "world": self.world,
             "seed": self.seed,
             "order": dict(self.order),
             "obstacles": [_rounded(row) for row in self.obstacles],
-            "delivered": self.delivered,
+            "delivered": judgement.delivered,
             "handed_over": self.handed_over,
-            "wrong_item_delivered": self.wrong_item_delivered,
-            "sentence": self.sentence,
+            "wrong_item_delivered": judgement.wrong_item_delivered,
+            "sentence": judgement.sentence,
             "cause": self.cause,
-            "placement_error_m": self.placement_error,
+            "placement_error_m": judgement.placement_error,
             "mission_outcome": self.outcome,
             "mission_detail": self.detail,
             "simulated_duration_s": round(self.duration, 3),
             "wall_duration_s": round(self.wall_duration, 3),
             "lockstep_misses": self.lockstep_misses,
-            "contacts": sorted(self.contacts),
-            "contacts_with_people": self.contacts_with_people,
+            "contacts": sorted(judgement.contacts),
+            "contacts_with_people": judgement.contacts_with_people,
             "localisation_error_m": {
                 "mean": round(float(errors.mean()), 4),
                 "largest": round(float(errors.max()), 4),
@@ -169,9 +187,12 @@ class MissionLog:
         path.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
 
 
-def mission_id(world: str, seed: int) -> str:
-    """What the mission of a seed is called; the master runs each only once per ledger."""
-    return f"{world}/{seed}"
+def mission_id(world: str, seed: int, again: int = 0) -> str:
+    """What the mission of a seed is called; the master runs each only once per ledger.
+
+    `again`: how often the same was run before.
+    """
+    return f"{world}/{seed}" + (f"/{again}" if again else "")
 
 
 def _rounded(row: tuple[float, ...]) -> list[float]:

@@ -9,6 +9,7 @@ from hrl_core.config import ConfigError, config_dir
 from hrl_skills.library import skill_names
 
 ParameterValue = bool | int | float | str
+RESPAWN_DELAY = 2.0  # s of wall time between the end of a node and its new start
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,31 @@ class Argument:
     parameters: Mapping[str, str]  # node name -> parameter name
 
 
+def enclave_of(name: str) -> str:
+    """Where the keys of a node lie in a keystore of SROS 2."""
+    return f"/hrl/{name}"
+
+
 @dataclass(frozen=True)
 class NodeSpec:
-    """One process with one node. The executable's name is also that of its Python module."""
+    """One process with one node; its executable is the module of that name in `ros`."""
 
     name: str
     package: str
     executable: str
     parameter_file: str  # in config/
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    # Started again when it has ended: nothing moves until it is there, and it takes up or asks
+    # for what it needs. The plant would begin another trial, the recorder overwrite its file.
+    respawn: bool = False
 
     @property
     def module(self) -> str:
-        return f"{self.package}.{self.executable}"
+        return f"{self.package}.ros.{self.executable}"
+
+    @property
+    def enclave(self) -> str:
+        return enclave_of(self.name)
 
     @property
     def parameter_path(self) -> Path:
@@ -43,23 +56,31 @@ class NodeSpec:
         """Command line that runs the node with this Python; `parameters` win over the file's."""
         command = [sys.executable, "-u", "-m", self.module, "--ros-args"]
         command += ["-r", f"__node:={self.name}", "--params-file", str(self.parameter_path)]
+        command += ["--enclave", self.enclave]  # used where ROS_SECURITY_ENABLE is true
         for name, value in {**self.parameters, **(parameters or {})}.items():
             command += ["-p", f"{name}:={_as_yaml(value)}"]
         return command
 
 
 PLANT = NodeSpec("plant", "hrl_sim_bridge", "bridge_node", "plant.yaml")
-PERCEPTION = NodeSpec("perception", "hrl_perception", "perception_node", "perception.yaml")
+PERCEPTION = NodeSpec(
+    "perception", "hrl_perception", "perception_node", "perception.yaml", respawn=True
+)
 SKILLS = tuple(
-    NodeSpec(skill, "hrl_skills", "skill_node", "skills.yaml", {"skill": skill})
+    NodeSpec(skill, "hrl_skills", "skill_node", "skills.yaml", {"skill": skill}, respawn=True)
     for skill in skill_names()
 )
-MASTER = NodeSpec("master", "hrl_master", "master_node", "master.yaml")
+MASTER = NodeSpec("master", "hrl_master", "master_node", "master.yaml", respawn=True)
 RECORDER = NodeSpec("recorder", "hrl_bringup", "recorder_node", "recorder.yaml")
+CONSOLE = NodeSpec("console", "hrl_console", "console_node", "console.yaml", respawn=True)
+DRIVER = NodeSpec("driver", "hrl_driver", "driver_node", "driver.yaml", respawn=True)
 
-NODES = {node.name: node for node in (PLANT, PERCEPTION, *SKILLS, MASTER, RECORDER)}
+NODES = {
+    node.name: node for node in (PLANT, DRIVER, PERCEPTION, *SKILLS, MASTER, RECORDER, CONSOLE)
+}
 GROUPS = {  # one launch file each
     "sim": (PLANT,),
+    "driver": (DRIVER,),
     "perception": (PERCEPTION,),
     "skills": SKILLS,
     "master": (MASTER,),
@@ -73,13 +94,20 @@ ARGUMENTS = (
         "world",
         "small_warehouse",
         "the site: a world's name in config/worlds, or a .yaml file",
-        {"plant": "world", **{name: "site" for name in _ROBOT_SIDE}},
+        {"plant": "world", **{name: "site" for name in (*_ROBOT_SIDE, "console")}},
     ),
     Argument(
         "robot",
         "spot",
         "the robot: a name in config/robots, or a .yaml file",
-        {name: "robot" for name in ("plant", *_ROBOT_SIDE)},
+        {name: "robot" for name in ("plant", "driver", *_ROBOT_SIDE, "console")},
+    ),
+    Argument(
+        "driver",
+        "",
+        "how the robot's driver speaks: a name in config/drivers, or a .yaml file; empty: as our "
+        "nodes do",
+        {name: "driver" for name in ("plant", "driver")},
     ),
     Argument("seed", 0, "seed of the trial; the same seed gives the same trial", {"plant": "seed"}),
     Argument(
@@ -92,13 +120,13 @@ ARGUMENTS = (
         "lockstep",
         False,
         "true: the plant waits at every control tick for the nodes in its lockstep_nodes",
-        {name: "lockstep" for name in ("plant", *_ROBOT_SIDE)},
+        {name: "lockstep" for name in ("plant", "driver", *_ROBOT_SIDE)},
     ),
     Argument(
         "use_sim_time",
         True,
         "true: time comes from /clock; false: from the computer, as on a robot",
-        {name: "use_sim_time" for name in (*_ROBOT_SIDE, "recorder")},
+        {name: "use_sim_time" for name in ("driver", *_ROBOT_SIDE, "recorder")},
     ),
 )
 
@@ -120,5 +148,6 @@ def _as_yaml(value: ParameterValue) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) and not value.startswith("["):
-        return f"'{value}'"  # a name like 0 or true stays a string
+        quoted = value.replace("'", "''")
+        return f"'{quoted}'"  # a name like 0 or true stays a string
     return str(value)

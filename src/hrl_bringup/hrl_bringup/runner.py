@@ -15,6 +15,7 @@ from hrl_bringup.nodes import NodeSpec, ParameterValue
 from hrl_bringup.shared_memory import mapped_segments, remove_unused
 
 SHOWN_LINES = 15
+LOOK_PERIOD = 1.0  # s of wall time; a killed node does not tell any more what was its own
 PATIENCE = ((signal.SIGINT, 6.0), (signal.SIGTERM, 3.0))  # s of wall time, before the next signal
 # Ends the node when this process is killed and can end nothing itself.
 _WITH_PARENT = [sys.executable, "-S", str(Path(__file__).with_name("child.py"))]
@@ -37,6 +38,7 @@ class Running:
     """A node's process and its log."""
 
     spec: NodeSpec
+    parameters: Mapping[str, ParameterValue]
     process: subprocess.Popen
     log: Path
 
@@ -51,7 +53,8 @@ class Runner:
         self._environment = ros_environment(domain, logs)
         self._running: dict[str, Running] = {}
         self._started: set[str] = set()
-        self._segments: set[str] = set()
+        self._segments: set[str] = set()  # shared memory of ours, also of nodes that were killed
+        self._looked = 0.0  # s of the steady clock
 
     @property
     def pids(self) -> dict[str, int]:
@@ -70,15 +73,41 @@ class Runner:
                 # A session of its own: Ctrl-C reaches this process, which ends the nodes in order.
                 start_new_session=True,
             )
-        self._running[spec.name] = Running(spec, process, log)
+        self._running[spec.name] = Running(spec, parameters or {}, process, log)
         self._started.add(spec.name)
 
     def check(self) -> None:
-        """Raise NodeDied if a node has ended by itself."""
+        """Raise NodeDied if a node has ended by itself; call it often."""
+        if time.monotonic() - self._looked > LOOK_PERIOD:
+            self._looked = time.monotonic()
+            self._segments |= mapped_segments(self.pids.values())
         for running in self._running.values():
             returncode = running.process.poll()
             if returncode is not None:
                 raise NodeDied(running.spec.name, returncode, running.log)
+
+    def ended(self) -> dict[str, int]:
+        """Exit status of every node that has ended by itself or was killed."""
+        statuses = {name: running.process.poll() for name, running in self._running.items()}
+        return {name: status for name, status in statuses.items() if status is not None}
+
+    def alive(self) -> dict[str, int]:
+        """Process ids of the nodes that have not ended."""
+        ended = self.ended()
+        return {name: pid for name, pid in self.pids.items() if name not in ended}
+
+    def kill(self, name: str) -> None:
+        """End a node as a crash would: nothing of it says goodbye."""
+        process = self._running[name].process
+        segments = mapped_segments([process.pid])
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._segments = (self._segments | segments) - set(remove_unused(segments))
+
+    def start_again(self, name: str) -> None:
+        """Start a node that has ended, as it was started before."""
+        self.start(self._running[name].spec, self._running[name].parameters)
 
     def stop(self, names: tuple[str, ...] | None = None) -> dict[str, int]:
         """End nodes (all, or those named): SIGINT, then SIGTERM, then SIGKILL. Return statuses."""
@@ -105,6 +134,8 @@ class Runner:
 
     def __exit__(self, *_) -> None:
         self.stop()
+        # A client in this process has left the domain by now.
+        remove_unused(self._segments, done=os.getpid())
 
 
 def last_lines(log: Path, count: int = SHOWN_LINES) -> str:
@@ -116,16 +147,26 @@ def last_lines(log: Path, count: int = SHOWN_LINES) -> str:
 @contextlib.contextmanager
 def signals_interrupt() -> Iterator[None]:
     """Make SIGTERM and SIGHUP end the program the way Ctrl-C does, so that contexts are left."""
-    before = {s: signal.signal(s, _interrupt) for s in (signal.SIGTERM, signal.SIGHUP)}
+    interrupted = False
+
+    def interrupt(number, frame) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    numbers = [signal.SIGTERM, signal.SIGHUP]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        numbers.append(signal.SIGINT)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
+    except RuntimeError as error:
+        if interrupted:  # inside a call of rclpy, whose binding made another error of it
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _interrupt(number, frame) -> None:
-    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

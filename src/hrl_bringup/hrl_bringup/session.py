@@ -7,6 +7,8 @@ from pathlib import Path
 from hrl_bringup.environment import ros_environment
 from hrl_bringup.mission_log import MissionLog
 from hrl_bringup.nodes import (
+    CONSOLE,
+    DRIVER,
     GROUPS,
     RECORDER,
     SKILLS,
@@ -14,11 +16,15 @@ from hrl_bringup.nodes import (
     ParameterValue,
     parameters_for,
 )
-from hrl_bringup.runner import Runner
-from hrl_sim_bridge.judge import Judgement, judge
-from hrl_sim_bridge.truth import Truth
-from hrl_sim_bridge.world import Disturb, World
-from hrl_training.mission_rows import MISSION_LIMIT
+from hrl_bringup.runner import NodeDied, Runner
+from hrl_sim_bridge.judging.judge import judge
+from hrl_sim_bridge.plant.truth import Truth
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.trials.trial import Disturb
+from hrl_sim_bridge.worlds.world import World
+from hrl_training.missions.row import MISSION_LIMIT, order_of
+
+CONSOLE_PORT = 8642  # of the page; as in config/console.yaml
 
 
 @dataclass(frozen=True)
@@ -28,20 +34,20 @@ class SystemOptions:
     world: str
     robot: str
     seed: int
+    driver: str = ""  # that the plant speaks as, and that its node turns back; empty: none
     realtime_factor: float = 0.0  # 0: as fast as it can
     overview_rate: float = 0.0  # Hz, outside pictures for the video
     recording: Path | None = None  # MCAP file to write
-    disturb: Disturb = "file"  # how trials are disturbed, see World.sample
+    disturb: Disturb = "file"  # how trials are disturbed
+    console: Path | None = None  # file of tokens: the operators' page runs beside the nodes
     master: Mapping[str, ParameterValue] = field(default_factory=dict)  # parameters beside the file
 
 
 def new_log(world: World, name: str, seed: int, disturb: Disturb = "file") -> MissionLog:
     """The log of a mission that is about to begin: the order of a seed."""
-    trial = world.sample(seed, disturb)
-    order = trial.order
-    parts = {"item": order.item, "from_bin": order.from_bin, "to_station": order.to_station}
+    trial = draw_trial(world, seed, disturb)
     obstacles = [(*o.pose.tolist(), *o.size[:2].tolist()) for o in trial.obstacles]
-    return MissionLog(name, seed, parts, obstacles)
+    return MissionLog(name, seed, order_of(trial.order), obstacles)
 
 
 def ledger_beside(logs: Path) -> Path:
@@ -60,6 +66,9 @@ def start_nodes(runner: Runner, options: SystemOptions) -> tuple[NodeSpec, ...]:
         "use_sim_time": True,
     }
     nodes = GROUPS["demo"]
+    if options.driver:
+        values["driver"] = options.driver
+        nodes = (*nodes, DRIVER)
     more: dict[str, Mapping[str, ParameterValue]] = {
         "plant": {"paused": True, "overview_rate": options.overview_rate},
         "master": {
@@ -73,6 +82,13 @@ def start_nodes(runner: Runner, options: SystemOptions) -> tuple[NodeSpec, ...]:
     if options.recording is not None:
         nodes = (RECORDER, *nodes)  # first, so that it misses nothing
         more["recorder"] = {"path": str(options.recording)}
+    if options.console is not None:
+        nodes = (*nodes, CONSOLE)
+        more["console"] = {
+            "ledger": str(ledger_beside(runner.logs)),
+            "tokens": str(options.console),
+            "port": CONSOLE_PORT,
+        }
     for spec in nodes:
         runner.start(spec, {**parameters_for(spec.name, values), **more.get(spec.name, {})})
     return nodes
@@ -81,17 +97,29 @@ def start_nodes(runner: Runner, options: SystemOptions) -> tuple[NodeSpec, ...]:
 class System:
     """The nodes and the operator of one run. Use it as a context: leaving it ends everything."""
 
-    def __init__(self, runner: Runner, options: SystemOptions, watch: Callable[[], None]):
-        from hrl_bringup.operator_node import Operator
+    def __init__(
+        self,
+        runner: Runner,
+        options: SystemOptions,
+        watch: Callable[[], None],
+        say: Callable[[str], None] = print,
+    ):
+        from hrl_bringup.ros.operator_node import Operator
 
         self._runner, self._options = runner, options
         nodes = start_nodes(runner, options)
 
         def watch_all() -> None:
-            runner.check()
+            try:
+                runner.check()
+            except NodeDied as died:
+                if died.name not in (RECORDER.name, CONSOLE.name):
+                    raise
+                say(str(died))
+                runner.stop((died.name,))  # the mission goes on without it
             watch()
 
-        self._operator = Operator(ros_environment(runner.domain, runner.logs), watch_all)
+        self._operator = Operator(ros_environment(runner.domain, runner.logs), watch_all, say)
         try:
             skills = tuple(spec.name for spec in SKILLS)
             self._operator.wait_for_nodes(tuple(spec.name for spec in nodes), skills)
@@ -110,24 +138,19 @@ class System:
         """What the plant said last."""
         return self._operator.truth
 
-    def run_mission(self, world: World, log: MissionLog) -> None:
-        """Set the plant to the log's seed, run its order, and judge it by the plant's truth."""
+    def stay(self) -> None:
+        """Let everything run, for whoever gives orders now, until Ctrl-C."""
+        self._operator.stay()
+
+    def run_mission(self, world: World, log: MissionLog, again: int = 0) -> None:
+        """Set the plant to the log's seed, run its order, and judge it by the plant's truth.
+
+        `again`: how often the same was run before.
+        """
         self._operator.reset(self._options.world, log.seed, self._options.disturb)
         try:
-            self._operator.run(log, MISSION_LIMIT)
+            self._operator.run(log, MISSION_LIMIT, again)
         finally:
             if self.truth is not None:
-                order = world.sample(log.seed).order
-                note_judgement(log, judge(self.truth, order, world.site))
-
-
-def note_judgement(log: MissionLog, judgement: Judgement) -> None:
-    """Write down what the plant's truth says, and the cause of a failure in few words."""
-    log.delivered = judgement.delivered
-    log.sentence = judgement.sentence
-    log.placement_error = judgement.placement_error
-    log.contacts.update(judgement.contacts)
-    log.contacts_with_people = judgement.contacts_with_people
-    log.wrong_item_delivered = judgement.wrong_item_delivered
-    if not judgement.delivered:
-        log.cause = "fell" if judgement.fell else log.failure_cause()
+                order = draw_trial(world, log.seed).order
+                log.judged(judge(self.truth, order, world.site))

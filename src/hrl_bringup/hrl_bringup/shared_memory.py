@@ -22,9 +22,13 @@ def mapped_segments(pids: Iterable[int]) -> set[str]:
     return names
 
 
-def remove_unused(names: set[str]) -> list[str]:
-    """Remove those of the segments that no process maps any more, with their locks; return them."""
-    living = mapped_segments(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+def remove_unused(names: set[str], done: int = 0) -> list[str]:
+    """Remove those of the segments that no process maps any more, with their locks; return them.
+
+    `done`: pid of one that needs none any more, though it may have them mapped still.
+    """
+    pids = {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    living = mapped_segments(pids - {done})
     removed = []
     for name in sorted(names - living):
         for file in (name, f"{name}_el", f"sem.{name}_mutex"):

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Sequence
 
-import yaml
-
 from hrl_bringup.nodes import ARGUMENTS, NODES, ParameterValue, parameters_for
 from hrl_core.config import ConfigError
 
@@ -17,7 +15,11 @@ def node_command(name: str, arguments: Sequence[str] = ()) -> list[str]:
     if name not in NODES:
         raise ConfigError(f"unknown node {name!r}; known: {sorted(NODES)}")
     values = {argument.name: argument.default for argument in ARGUMENTS}
-    values.update(_parse(text) for text in arguments)
+    for text in arguments:
+        argument, separator, value = text.partition(":=")
+        if not separator:
+            raise ConfigError(f"argument {text!r}: expected NAME:=VALUE, such as world:=open_bay")
+        values[argument] = _of_kind(argument, value, values.get(argument, ""))
     return NODES[name].command(parameters_for(name, values))
 
 
@@ -27,9 +29,16 @@ def become_node(name: str, arguments: Sequence[str] = ()) -> None:
     os.execv(command[0], command)
 
 
-def _parse(text: str) -> tuple[str, ParameterValue]:
-    name, separator, value = text.partition(":=")
-    if not name or not separator:
-        raise ConfigError(f"argument {text!r}: expected NAME:=VALUE, such as world:=open_bay")
-    parsed = yaml.safe_load(value)
-    return name, parsed if isinstance(parsed, bool | int | float) else value
+def _of_kind(name: str, text: str, default: ParameterValue) -> ParameterValue:
+    """The value of an argument, of the kind of its default."""
+    if isinstance(default, str):
+        return text
+    if isinstance(default, bool):
+        if text not in ("true", "false"):
+            raise ConfigError(f"{name}:={text}: allowed are true and false")
+        return text == "true"
+    try:
+        return type(default)(text)
+    except ValueError:
+        kind = "whole numbers" if isinstance(default, int) else "numbers"
+        raise ConfigError(f"{name}:={text}: allowed are {kind}") from None

@@ -8,20 +8,20 @@ from rich.console import Console
 from rich.table import Table
 
 from hrl_core.config import ConfigError
-from hrl_skills.card import Card, Comparison, Figure, load_card
+from hrl_core.policy.card import Card, Comparison, Figure, load_card
 from hrl_skills.library import policy_folder, skill_names
 
 WIDTH = 100  # columns, where the output is not a terminal
 SUCCESS = "success rate"
 
 
-def show_skills() -> None:
-    """A line per policy: the skills, and the gait that they walk with."""
+def show_skills(robot: str) -> None:
+    """A line per policy of a robot, by its name: the skills, and the gait that they walk with."""
     table = _table(
         "skill", "version", "success (95 %)", "trials", "hard half", "N", "min", "limits"
     )
     for name in ("gait", *skill_names()):
-        path = policy_folder(name) / "card.yaml"
+        path = policy_folder(name, robot) / "card.yaml"
         if not path.is_file():
             table.add_row(name, "", "no card")
             continue
@@ -47,12 +47,12 @@ def show_skills() -> None:
     )
 
 
-def show_skill(name: str) -> None:
-    """The whole card of one policy."""
+def show_skill(name: str, robot: str) -> None:
+    """The whole card of one policy of a robot."""
     known = ["gait", *skill_names()]
     if name not in known:
         raise ConfigError(f"unknown skill {name!r}; known: {known}")
-    path = policy_folder(name) / "card.yaml"
+    path = policy_folder(name, robot) / "card.yaml"
     if not path.is_file():
         raise ConfigError(f"{name} is a script and has no card; {path} does not exist")
     card = load_card(path)

@@ -19,17 +19,19 @@ class Suite:
     workers: int
 
 
-# Fast tests share the cores; those with ROS processes or long computations run one by one, so
-# that none of them waits for another.
-FAST = Suite("fast", "not ros and not slow", workers=os.cpu_count() or 1)
-SLOW = Suite("ROS and slow", "ros or slow", workers=0)
+# Tests share the cores; those with ROS processes run one by one, so that no node waits for another.
+CORES = os.cpu_count() or 1
+FAST = Suite("fast", "not ros and not slow", workers=CORES)
+WITHOUT_ROS = Suite("ROS-free", "not ros", workers=CORES)
+WITH_ROS = Suite("ROS", "ros", workers=0)
 
 
 def run_suites(fast: bool, pytest_arguments: Sequence[str] = ()) -> int:
-    """Run the fast suite, then (unless `fast`) the rest; 0 only if tests ran and none failed."""
+    """Run the fast suite, or all of them. 0 only if tests ran and passed."""
     root = _repository()
     statuses = [
-        _run(suite, root, pytest_arguments) for suite in ((FAST,) if fast else (FAST, SLOW))
+        _run(suite, root, pytest_arguments)
+        for suite in ((FAST,) if fast else (WITHOUT_ROS, WITH_ROS))
     ]
     if set(statuses) == {NO_TESTS}:
         print("no test was selected", file=sys.stderr)
@@ -49,6 +51,7 @@ def run_suites(fast: bool, pytest_arguments: Sequence[str] = ()) -> int:
 def _run(suite: Suite, root: Path, arguments: Sequence[str]) -> int:
     print(f"== {suite.name} tests (-m {suite.marks!r})", flush=True)
     command = [sys.executable, "-m", "pytest", "-m", suite.marks, f"--rootdir={root}"]
+    command += ["--durations=10", "--durations-min=0.5"]  # says which are the slowest
     if suite.workers > 1:
         command += ["-n", str(suite.workers), "--dist", "loadfile"]
     return subprocess.run([*command, *arguments], cwd=root).returncode

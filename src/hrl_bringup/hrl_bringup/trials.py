@@ -19,21 +19,27 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from rich.progress import TimeRemainingColumn as Remaining
 
 from hrl_bringup.listing import world_file
+from hrl_bringup.reports.trials import line_of, show
+from hrl_bringup.reports.trials_page import write_trials_page
 from hrl_bringup.runner import signals_interrupt
-from hrl_bringup.trials_page import write_page
-from hrl_bringup.trials_report import line_of, show
 from hrl_core.config import ConfigError, find_config
+from hrl_core.paths import file_to_write, folder_to_write
+from hrl_core.policy.weights import WEIGHTS
 from hrl_core.robot import load_robot
+from hrl_driver.profile import load_driver
+from hrl_master.config import GuardrailConfig, MasterConfig
 from hrl_master.decider import make_decider
-from hrl_master.guardrails import GuardrailConfig, Guardrails
-from hrl_master.learned import FOLDER, WEIGHTS
-from hrl_master.mission import MasterConfig
-from hrl_sim_bridge.world import Disturb, World, load_world
-from hrl_training.evaluation.journal import Journal, to_json
-from hrl_training.evaluation.parallel import TrialError, run_parallel
-from hrl_training.mission_rows import MissionRow, mission_seed, row_from_dict
-from hrl_training.mission_summary import compare, summarise
-from hrl_training.missions import InTurn, MissionOptions, master_part, policy_changes
+from hrl_master.guardrails import Guardrails
+from hrl_master.learned import FOLDER
+from hrl_sim_bridge.trials.draws import ONE_ORDER, draw_trial
+from hrl_sim_bridge.trials.trial import Disturb
+from hrl_sim_bridge.worlds.loading import load_world
+from hrl_sim_bridge.worlds.world import World
+from hrl_training.jobs.processes import TrialError, run_parallel
+from hrl_training.missions.row import MissionRow, mission_seed, row_from_dict
+from hrl_training.missions.runner import InTurn, MissionOptions, master_part, policy_changes
+from hrl_training.missions.summary import compare, summarise
+from hrl_training.trials.journal import Journal, to_json
 
 INTERRUPTED = 130  # exit status, as shells use it
 FAILED = 1
@@ -52,8 +58,11 @@ class TrialsOptions:
     json: Path | None = None
     policies: tuple[str, ...] = ()  # names or folders; empty: that of config/master.yaml
     disturb: Disturb = "file"
+    orders: tuple[int, int] = ONE_ORDER  # of a mission, at least and at most
     workers: int = 1
     over_ros: bool = False
+    driver: str = ""  # that the plant speaks as; empty: none
+    systems: float | None = None  # share of the items that a stock system is right about
     ray: str | None = None  # address of a cluster
     resume: bool = False
     out: Path | None = None
@@ -66,8 +75,11 @@ class TrialsOptions:
     def folder(self) -> Path:
         """Where rows, ledger and page go."""
         how = "_ros" if self.over_ros else ""
+        how += f"_{Path(self.driver).stem}" if self.driver else ""
         worlds = "+".join(Path(world).stem.replace(":", "_") for world in self.worlds)
-        name = f"{worlds}_{self.disturb}_{self.seed}{how}"
+        several = "" if self.orders == ONE_ORDER else f"_orders_{self.orders[0]}-{self.orders[1]}"
+        stock = "" if self.systems is None else f"_systems_{self.systems:g}"
+        name = f"{worlds}_{self.disturb}_{self.seed}{several}{stock}{how}"
         return self.out or Path("out", "trials", name)
 
 
@@ -88,7 +100,7 @@ def run_trials(options: TrialsOptions) -> int:
     if status == INTERRUPTED:
         console.print("interrupted; the same command with --resume goes on")
     if result["missions"]:
-        page = write_page(options.folder, result, trials.rows)
+        page = write_trials_page(options.folder, result, trials.rows)
         console.print(f"tables and plots: {page}", soft_wrap=True)
     return status
 
@@ -129,7 +141,10 @@ class Trials:
             "robot": options.robot,
             "seed": options.seed,
             "disturb": options.disturb,
+            "orders": list(options.orders),
             "over": "ros" if options.over_ros else "process",
+            "driver": options.driver,
+            "systems": options.systems,
             "policy": label,
             "command": command_line(options),
         }
@@ -182,10 +197,12 @@ class Trials:
         if options.over_ros:
             from hrl_bringup.trials_ros import run_over_ros
 
-            return run_over_ros(missions[0], options.robot, seeds, options.folder, progress)
+            return run_over_ros(
+                missions[0], options.robot, options.driver, seeds, options.folder, progress
+            )
         make = partial(InTurn, missions)
         if options.ray is not None:
-            from hrl_training.evaluation.cluster import run_on_cluster
+            from hrl_training.jobs.cluster import run_on_cluster
 
             return run_on_cluster(make, seeds, options.ray)
         return run_parallel(make, seeds, max(1, min(options.workers, len(seeds))))
@@ -198,6 +215,11 @@ class Trials:
         for world in self.worlds.values():
             make_decider(world.site, config, Guardrails(world.site, guardrails))  # or refuse
         in_process = not options.over_ros and options.ray is None
+        systems = None
+        if options.systems is not None:
+            from hrl_bringup.trial_systems import systems_of
+
+            systems = partial(systems_of, options.systems)
         return [
             MissionOptions(
                 world_name=file,
@@ -207,7 +229,9 @@ class Trials:
                 config=config,
                 guardrails=guardrails,
                 disturb=options.disturb,
+                orders=options.orders,
                 ledger=options.folder / "ledger.sqlite" if in_process else None,
+                systems=systems,
             )
             for file, world in self.worlds.items()
         ]
@@ -219,7 +243,10 @@ class Trials:
             "worlds": [hashlib.sha256(file).hexdigest() for file in files],
             "robot": self.options.robot,
             "disturb": self.options.disturb,
+            "orders": list(self.options.orders),
             "over": "ros" if self.options.over_ros else "process",
+            "driver": self.options.driver,
+            "systems": self.options.systems,
             "master": config.model_dump(mode="json"),
             "weights": _weights_hash(config),
         }
@@ -238,14 +265,28 @@ class Trials:
 
 def _check(options: TrialsOptions, worlds: Mapping[str, World]) -> None:
     """Raise ConfigError for what can be known to fail before anything is started."""
+    folder_to_write(options.folder)
+    if options.json is not None:
+        file_to_write(options.json)
     if options.over_ros and options.ray is not None:
         raise ConfigError("--ros and --ray: a cluster runs missions in process; give one of them")
+    if options.systems is not None and (options.over_ros or options.ray is not None):
+        raise ConfigError(
+            "--systems runs in this computer's processes, without --ros and --ray; over ROS the "
+            "master has a parameter `systems`"
+        )
+    if options.driver:
+        load_driver(options.driver)
+        if not options.over_ros:
+            raise ConfigError("--driver: a driver speaks over ROS; give --ros as well")
+    if options.over_ros and options.orders != ONE_ORDER:
+        raise ConfigError("--ros and --orders: over ROS a mission has one order; give one of them")
     if options.over_ros and len(worlds) > 1:
         raise ConfigError("--ros runs in one world; give one --world")
     if len(worlds) < len(options.worlds):
         raise ConfigError(f"--world: {', '.join(options.worlds)}: one is given twice")
     for world in worlds.values():
-        world.sample(options.seeds[0], options.disturb)
+        draw_trial(world, options.seeds[0], options.disturb, options.orders)
 
 
 def _weights_hash(config: MasterConfig) -> str | None:
@@ -265,6 +306,12 @@ def command_line(options: TrialsOptions) -> str:
         words += ["--policy", policy]
     if options.disturb != "file":
         words += ["--disturb", options.disturb]
+    if options.orders != ONE_ORDER:
+        words += ["--orders", f"{options.orders[0]}-{options.orders[1]}"]
+    if options.systems is not None:
+        words += ["--systems", f"{options.systems:g}"]
     if options.over_ros:
         words += ["--ros"]
+    if options.driver:
+        words += ["--driver", options.driver]
     return shlex.join(words)

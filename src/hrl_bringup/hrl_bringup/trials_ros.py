@@ -10,21 +10,28 @@ from hrl_bringup.environment import Domain
 from hrl_bringup.mission_log import MissionLog, mission_id
 from hrl_bringup.runner import NodeDied, Runner
 from hrl_bringup.session import System, SystemOptions, ledger_beside, new_log
+from hrl_core.outcomes import Code
 from hrl_master.ledger import Ledger
-from hrl_sim_bridge.solvable import solvable
-from hrl_training.mission_rows import MissionRow
-from hrl_training.missions import MissionOptions, note_judgement, order_of
+from hrl_sim_bridge.judging.solvable import solvable
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_training.missions.row import FinishedMission, MissionRow, RowDecision, make_row
+from hrl_training.missions.runner import MissionOptions, note_judgement
 
 
 def run_over_ros(
-    options: MissionOptions, robot: str, seeds: Sequence[int], folder: Path, progress: Progress
+    options: MissionOptions,
+    robot: str,
+    driver: str,
+    seeds: Sequence[int],
+    folder: Path,
+    progress: Progress,
 ) -> Generator[tuple[int, MissionRow], None, None]:
     """Yield (seed, row); a system that broke is started anew for the next mission."""
     # A ledger of its own: it refuses a mission that it knows.
     logs = (folder / time.strftime("ros_%Y-%m-%d_%H-%M-%S") / "logs").resolve()
     progress.console.print(f"logs and ledger of the nodes: {logs.parent}", soft_wrap=True)
     with Domain() as domain:
-        missions = _Missions(options, robot, [*seeds], progress)
+        missions = _Missions(options, robot, driver, [*seeds], progress)
         while missions.left:
             missions.describe("starting the nodes")
             with Runner(domain.number, logs) as runner:
@@ -35,19 +42,33 @@ class _Missions:
     """The missions that are left, and the one that runs."""
 
     def __init__(
-        self, options: MissionOptions, robot: str, seeds: list[int], progress: Progress
+        self,
+        options: MissionOptions,
+        robot: str,
+        driver: str,
+        seeds: list[int],
+        progress: Progress,
     ) -> None:
         self.left = seeds
-        self._options, self._robot, self._progress = options, robot, progress
+        self._options, self._progress = options, progress
+        self._robot, self._driver = robot, driver
         self._log: MissionLog | None = None
 
     def run_until_broken(self, runner: Runner) -> Generator[tuple[int, MissionRow], None, None]:
         options, config = self._options, self._options.config
         master = {"policy": config.policy, "policy_folder": config.policy_folder}
         system_options = SystemOptions(
-            options.world_name, self._robot, self.left[0], disturb=options.disturb, master=master
+            options.world_name,
+            self._robot,
+            self.left[0],
+            driver=self._driver,
+            disturb=options.disturb,
+            master=master,
         )
-        with System(runner, system_options, self._show) as system:
+        tell = self._progress.console.print
+        with System(
+            runner, system_options, self._show, lambda line: tell(line, markup=False)
+        ) as system:
             while self.left:
                 row, broken = self._run(system, self.left.pop(0))
                 with Ledger(ledger_beside(runner.logs)) as ledger:
@@ -65,16 +86,26 @@ class _Missions:
         """Run a mission; return its row, and what broke the system, if anything did."""
         options = self._options
         log = self._log = new_log(options.world, options.world_name, seed, options.disturb)
-        broken = None
+        broken, cause = None, ""
         try:
             system.run_mission(options.world, log)
         except RuntimeError as error:  # a node died, or nobody answers
-            broken = error
-            log.delivered, log.sentence = False, str(error)
-            died = isinstance(error, NodeDied)
-            log.cause = f"node {error.name} died" if died else f"stopped: {log.failure_cause()}"
+            broken, cause = error, f"stopped: {log.failure_cause()}"
+            if isinstance(error, NodeDied):
+                cause = f"node {error.name} died"
+            log.broke_off(str(error), cause)
             log.wall_duration = time.monotonic() - log.wall_started
-        return row_of(log, system, options), broken
+        trial = draw_trial(options.world, seed, options.disturb)
+        row = make_row(
+            finished_over_ros(log, cause),
+            [log.judgement],
+            [solvable(options.world, trial, system.truth, options.robot)],
+            trial,
+            world=options.world_name,
+            policy=options.policy,
+            wall_duration=log.wall_duration,
+        )
+        return row, broken
 
     def describe(self, text: str) -> None:
         for task in self._progress.tasks:
@@ -90,51 +121,31 @@ class _Missions:
         self.describe(f"seed {log.seed}: {doing}, {log.duration:.0f} s, x{log.realtime_factor:.1f}")
 
 
-def row_of(log: MissionLog, system: System, options: MissionOptions) -> MissionRow:
-    """The row of a mission that ran over ROS."""
-    trial = options.world.sample(log.seed, options.disturb)
-    can_be = solvable(options.world, trial, system.truth)
-    mission = log.as_dict()
-    ended = [entry.ended for entry in log.decisions if entry.ended is not None]
-    row = MissionRow(
-        seed=log.seed,
-        world=options.world_name,
-        policy=options.policy,
-        order=order_of(trial),
-        disturbances=trial.disturbances,
-        solvable=can_be.ok,
-        why=can_be.why,
-        delivered=log.delivered,
-        handed_over=log.handed_over,
-        wrong_item_delivered=log.wrong_item_delivered,
-        contacts=tuple(mission["contacts"]),
-        contacts_with_people=log.contacts_with_people,
-        placement_error_m=log.placement_error,
-        cause=log.cause,
-        sentence=log.sentence,
-        mission_outcome=log.outcome,
-        mission_detail=log.detail,
-        resolved_after_s=round(max([log.started, *ended]) - log.started, 3),
-        simulated_duration_s=mission["simulated_duration_s"],
-        wall_duration_s=mission["wall_duration_s"],
-        lockstep_misses=log.lockstep_misses,
-        decisions=tuple(_decided(log)),
-    )
-    return row.without_cause() if row.success else row
-
-
-def _decided(log: MissionLog) -> list[dict]:
-    return [
-        {
-            "skill": entry.skill,
-            "target": entry.target,
-            "outcome": entry.outcome,
-            "detail": entry.detail,
-            "steps": entry.steps,
-            "confirmed": entry.confirmed,
-            "began_s": round(entry.started - log.started, 3),
-            "ended_s": None if entry.ended is None else round(entry.ended - log.started, 3),
-            "chance": entry.chance,
-        }
+def finished_over_ros(log: MissionLog, broken: str = "") -> FinishedMission:
+    """What was heard of a mission; `broken`: what ended it from outside, in few words."""
+    decisions = [
+        RowDecision(
+            skill=entry.skill,
+            target=entry.target,
+            outcome=entry.outcome,
+            detail=entry.detail,
+            steps=entry.steps,
+            confirmed=entry.confirmed,
+            began=entry.started,
+            ended=entry.ended,
+            chance=entry.chance,
+        )
         for entry in log.decisions
     ]
+    ended = [entry.ended for entry in log.decisions if entry.ended is not None]
+    return FinishedMission(
+        outcome=log.outcome,
+        detail=log.detail,
+        order_outcomes=[Code.HANDED_OVER.name if log.handed_over else log.outcome],
+        decisions=decisions,
+        began=log.started,
+        resolved=max([log.started, *ended]),
+        ended=max(log.started, log.now),
+        lockstep_misses=log.lockstep_misses,
+        broken=broken,
+    )

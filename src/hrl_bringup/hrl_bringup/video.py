@@ -6,7 +6,7 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 
-from hrl_bringup.recording import jpeg_of, read_recording
+from hrl_bringup.recorded import jpeg_of, read_recording
 from hrl_core import topics
 
 SPEED = 3.0  # times real time; a mission takes minutes

@@ -103,3 +103,8 @@ def test_values_reach_each_node_under_its_own_parameter_names():
     assert parameters_for("walk", values) == {"site": "w"}
     with pytest.raises(ConfigError, match="unknown arguments.*sed.*known"):
         parameters_for("walk", {"sed": 3})
+
+
+def test_only_nodes_whose_new_start_changes_no_world_and_no_file_are_started_again():
+    again = {name for name, spec in NODES.items() if spec.respawn}
+    assert again == set(NODES) - {"plant", "recorder"}

@@ -145,6 +145,29 @@ def test_two_domains_at_the_same_time_differ_and_a_closed_one_is_free_again():
         assert third.number == first.number
 
 
+def test_the_shared_memory_of_a_killed_node_goes_with_the_others(runner, tmp_path, monkeypatch):
+    folder = tmp_path / "shm"
+    folder.mkdir()
+    monkeypatch.setattr(shared_memory, "FOLDER", folder)
+    segment = folder / "fastrtps_killed"
+    runner.start(script("killed", f"""
+        import mmap, time
+        with open({str(segment)!r}, "w+b") as file:
+            file.write(bytes(mmap.PAGESIZE)); file.flush()
+            kept = mmap.mmap(file.fileno(), 0)
+        print("ready")
+        time.sleep(60)
+    """))  # fmt: skip
+    wait_for(lambda: "ready" in last_lines(runner.logs / "killed.log"), "the node's output")
+    runner.check()
+    os.kill(runner.pids["killed"], signal.SIGKILL)
+    with pytest.raises(NodeDied):
+        wait_for(runner.check, "the end of the node")
+    assert segment.is_file()
+    runner.stop()
+    assert not segment.exists()
+
+
 def test_only_segments_that_no_process_maps_are_removed(tmp_path, monkeypatch):
     import mmap
 
@@ -156,3 +179,16 @@ def test_only_segments_that_no_process_maps_are_removed(tmp_path, monkeypatch):
         removed = shared_memory.remove_unused({"fastrtps_used", "fastrtps_left"})
     assert removed == ["fastrtps_left", "fastrtps_left_el"]
     assert {p.name for p in tmp_path.iterdir()} == {"fastrtps_used", "fastrtps_other"}
+
+
+def test_a_killed_node_says_nothing_and_is_started_again_as_it_was(runner):
+    log = runner.logs / "polite.log"
+    runner.start(script("polite", POLITE))
+    wait_for(lambda: "ready" in last_lines(log), "the node's output")
+    first = runner.alive()["polite"]
+    runner.kill("polite")
+    assert runner.ended() == {"polite": -signal.SIGKILL} and runner.alive() == {}
+    runner.start_again("polite")
+    wait_for(lambda: last_lines(log).count("ready") == 2, "the node's output")
+    assert runner.alive()["polite"] != first and runner.ended() == {}
+    assert "bye" not in last_lines(log)

@@ -4,7 +4,8 @@ import pytest
 
 from hrl_bringup import skill_listing
 from hrl_core.config import ConfigError
-from hrl_skills.card import POLICIES, Comparison, Figure, add_training_seed, load_card, save_card
+from hrl_core.policy.card import Comparison, Figure, add_training_seed, load_card, save_card
+from hrl_skills.library import POLICIES
 
 
 def figure(value: float, **changes) -> Figure:
@@ -21,30 +22,30 @@ def figure(value: float, **changes) -> Figure:
 def measured(tmp_path, monkeypatch):
     """The shipped cards, that of grasp with figures, a comparison and a seed."""
     shutil.copytree(POLICIES, tmp_path / "policies")
-    folder = tmp_path / "policies" / "grasp"
+    folder = tmp_path / "policies" / "spot" / "grasp"
     card = load_card(folder / "card.yaml")
     on = "hard half (high mass)"
     comparison = Comparison(on=on, learned=figure(0.91), script=figure(0.62))
     update = {"figures": (figure(0.94),), "comparisons": (comparison,)}
     save_card(folder, card.model_copy(update=update))
     add_training_seed(folder, folder, figure(0.93))
-    monkeypatch.setattr(skill_listing, "policy_folder", lambda name: folder.parent / name)
+    monkeypatch.setattr(skill_listing, "policy_folder", lambda name, robot: folder.parent / name)
     return folder
 
 
 def test_the_list_tells_what_each_skill_achieves(measured, capsys):
-    skill_listing.show_skills()
+    skill_listing.show_skills("spot")
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines) <= 100
     names = [line.split()[0] for line in lines if line.strip()]
-    assert {"gait", "walk", "approach", "grasp", "place"} <= set(names)
+    assert {"gait", "walk", "approach", "grasp", "place", "align", "back_out"} <= set(names)
     grasp = next(line for line in lines if line.startswith("grasp"))
     for word in ("94.0 % (89.0 to 99.0)", " 500 ", "91.0 : 62.0", " 300 "):
         assert word in grasp
 
 
 def test_a_card_is_shown_completely_in_100_columns(measured, capsys):
-    skill_listing.show_skill("grasp")
+    skill_listing.show_skill("grasp", "spot")
     out = capsys.readouterr().out
     assert max(len(line) for line in out.splitlines()) <= 100
     words = " ".join(out.split())
@@ -61,4 +62,4 @@ def test_a_card_is_shown_completely_in_100_columns(measured, capsys):
 
 def test_an_unknown_skill_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="unknown skill 'fly'; known: .*'gait'.*'grasp'"):
-        skill_listing.show_skill("fly")
+        skill_listing.show_skill("fly", "spot")

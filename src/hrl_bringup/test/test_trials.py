@@ -1,22 +1,47 @@
 """`./hrl trials` without missions: rows that are kept, resumed, counted, compared and drawn."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from hrl_bringup.mission_log import DecisionEntry, MissionLog
 from hrl_bringup.trials import INTERRUPTED, Trials, TrialsOptions, run_trials
+from hrl_bringup.trials_ros import finished_over_ros
 from hrl_core.config import ConfigError
-from hrl_training.mission_rows import MissionRow, failure_cause, row_from_dict
-from hrl_training.mission_summary import compare, summarise
-from hrl_training.missions import in_turn
+from hrl_core.outcomes import Code, Outcome, Verdict
+from hrl_master.guardrails import Check
+from hrl_master.mission import Decision, Order, OrderEnd
+from hrl_master.mission_loop import Execution
+from hrl_sim_bridge.judging.judge import Judgement
+from hrl_sim_bridge.judging.solvable import Solvability
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.worlds.loading import load_world
+from hrl_training.missions.row import (
+    DecisionRow,
+    MissionRow,
+    OrderRow,
+    failure_cause,
+    finished_mission,
+    make_row,
+    order_of,
+    row_decision,
+    row_from_dict,
+)
+from hrl_training.missions.runner import in_turn
+from hrl_training.missions.summary import compare, summarise
 
+ORDER = {"item": "can", "from_bin": "A1", "to_station": "packing"}
+ORDERED = OrderRow(**ORDER, outcome="SUCCEEDED", delivered=True, solvable=True, sentence="")
 ROW = MissionRow(
     seed=0,
     world="open_bay",
     policy="behaviour_tree",
-    order={"item": "can", "from_bin": "A1", "to_station": "packing"},
+    order=ORDER,
+    orders=(
+        {**ORDER, "outcome": "SUCCEEDED", "delivered": True, "solvable": True, "sentence": ""},
+    ),
     disturbances=(),
     solvable=True,
     why="can stands in A1",
@@ -34,7 +59,7 @@ ROW = MissionRow(
     simulated_duration_s=41.0,
     wall_duration_s=10.0,
     lockstep_misses=0,
-    decisions=({"skill": "walk", "outcome": "SUCCEEDED", "confirmed": True},),
+    decisions=(asdict(DecisionRow("walk", "A1", "SUCCEEDED", "", 80, True, 0.0, 8.0, 0.9)),),
 )
 LOST = replace(
     ROW, delivered=False, handed_over=True, solvable=False, disturbances=("missing_item",)
@@ -69,7 +94,7 @@ def ran(monkeypatch):
 @pytest.fixture
 def no_page(monkeypatch):
     """Plots take a second."""
-    monkeypatch.setattr("hrl_bringup.trials.write_page", lambda folder, result, rows: folder)
+    monkeypatch.setattr("hrl_bringup.trials.write_trials_page", lambda folder, result, rows: folder)
 
 
 def test_a_row_survives_the_journal():
@@ -104,6 +129,41 @@ def test_the_cause_is_the_last_decision_that_failed():
     assert failure_cause([{**done, "confirmed": False}], "") == "walk not confirmed"
     assert failure_cause([{**done, "outcome": None}], "") == "walk did not end"
     assert failure_cause([done], "SUCCEEDED") == "unnoticed"
+
+
+def test_a_mission_has_the_same_row_in_process_and_over_ros():
+    trial = draw_trial(load_world("open_bay"), 3)
+    on_floor = Judgement(False, "can lies on the floor", 1.5, False, {"leg - shelf": 3.0}, 0, False)
+    rest = {"world": "open_bay", "policy": "p", "wall_duration": 1.0}
+    outcome = Outcome(Code.NOT_HELD, "0 N", Verdict(False, "0 N"))
+    grasp = Decision("grasp", "can", "it is there", chance=0.5)
+    execution = Execution(grasp, outcome, Check(False, "0 N"), 12.0, 20.0)
+    end = OrderEnd(Order("can", "A1", "packing"), Code.HANDED_OVER, "grasp failed", 18.0, 1)
+    can_be = [Solvability(True, "can stands in A1")]
+    finished = finished_mission([end], [row_decision(execution, 80)], 2.0, 20.0, 21.0)
+    row = make_row(finished, [on_floor], can_be, trial, **rest)
+    assert (row.cause, row.resolved_after_s, row.simulated_duration_s) == ("grasp NOT_HELD", 18, 19)
+    assert row.contacts == ("leg - shelf",) and row.decisions[0]["began_s"] == 10.0
+
+    log = MissionLog("open_bay", 3, order_of(trial.order), started=2.0)
+    log.decided(DecisionEntry(0, "grasp", "can", "it is there", [], [], [], 12.0, chance=0.5))
+    log.ended(0, ended=20.0, outcome="NOT_HELD", detail="0 N", steps=80)
+    log.at(21.0)
+    log.outcome, log.detail, log.handed_over = "MISSION_FAILED", "grasp failed", True
+    log.judged(on_floor)
+    heard = make_row(
+        finished_over_ros(log),
+        [log.judgement],
+        [Solvability(True, "can stands in A1")],
+        trial,
+        **rest,
+    )
+    assert heard == row
+    log.broke_off("node 'master' ended", "node master died")
+    broken = make_row(
+        finished_over_ros(log, log.cause), [log.judgement], [Solvability(True, "")], trial, **rest
+    )
+    assert (broken.cause, broken.sentence) == ("node master died", "node 'master' ended")
 
 
 def test_trials_that_were_interrupted_go_on_where_they_were(ran, no_page, tmp_path):

@@ -3,7 +3,7 @@ from typer.testing import CliRunner
 from hrl_bringup.cli import app
 from hrl_bringup.listing import world_file
 from hrl_core.site import load_site
-from hrl_sim_bridge.layouts import generate
+from hrl_sim_bridge.worlds.layouts import generate
 
 
 def hrl(*arguments: str) -> tuple[int, str]:

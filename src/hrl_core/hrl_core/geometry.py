@@ -70,6 +70,15 @@ def rotation_from_rpy(roll: float, pitch: float, yaw: float) -> np.ndarray:
     )
 
 
+def rpy_from_rotation(rotation: np.ndarray) -> tuple[float, float, float]:
+    """Roll, pitch and yaw [rad] about fixed axes of a rotation (3, 3); yaw is 0 where x is up."""
+    pitch = float(np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0])))
+    if np.hypot(rotation[0, 0], rotation[1, 0]) < 1e-9:
+        return float(np.arctan2(-rotation[1, 2], rotation[1, 1])), pitch, 0.0
+    roll = float(np.arctan2(rotation[2, 1], rotation[2, 2]))
+    return roll, pitch, float(np.arctan2(rotation[1, 0], rotation[0, 0]))
+
+
 def rotation_from_quaternion(xyzw) -> np.ndarray:
     """Rotation (3, 3) from a quaternion (4,) in ROS order x, y, z, w; need not be normalised."""
     x, y, z, w = np.asarray(xyzw, float) / np.linalg.norm(xyzw)

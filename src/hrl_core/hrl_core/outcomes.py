@@ -26,6 +26,8 @@ class Code(IntEnum):
     E_STOP = 8
     FELL = 9
     INTERNAL_ERROR = 10
+    CLIENT_LOST = 11  # whoever gave the goal gives no sign any more
+    BASE_NOT_FOLLOWING = 12
 
     TARGET_NOT_SEEN = 101
     APPROACH_BLOCKED = 102
@@ -50,21 +52,22 @@ class Code(IntEnum):
     HANDED_OVER = 902
 
     @classmethod
-    def _missing_(cls, value: object) -> "Code | None":
-        return own_code(value, f"CODE_{value}") if value in FOREIGN else None
+    def _missing_(cls, value: Any) -> "Code | None":
+        if value not in FOREIGN:
+            return None
+        return _foreign.get(value) or own_code(value, f"CODE_{value}")
+
+
+_foreign: dict[int, Code] = {}  # those met so far, so that each is one object
 
 
 def own_code(value: Any, name: str) -> Code:
     """The code of a skill of another package, with its name in this process."""
     if value not in FOREIGN:
         raise ValueError(f"code {value}: allowed are {FOREIGN.start} to {FOREIGN.stop - 1}")
-    code = Code._value2member_map_.get(value)
-    if code is None:
-        code = int.__new__(Code, value)
-        code._value_ = value
-        Code._value2member_map_[value] = code
-    code._name_ = name
-    return code  # pyright: ignore[reportReturnType]
+    code = _foreign.setdefault(value, int.__new__(Code, value))
+    code._value_, code._name_ = value, name  # as Enum documents for what `_missing_` makes
+    return code
 
 
 def codes_of(hundred: int) -> tuple[Code, ...]:

@@ -4,10 +4,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hrl_core.geometry import wrap_angle
+
+SEEN_BESIDE = 0.1  # rad from a beam, within which a thing that one walks into is seen
+
 
 @dataclass(frozen=True)
 class Scan:
-    """Planar scan in lidar_link: ranges (n,) m; inf: nothing within range; nan: no measurement."""
+    """Planar scan: ranges (n,) m; inf: nothing within range; nan: no measurement.
+
+    From sensors in lidar_link; in base_link's directions, from where the LiDAR is, after
+    `Lidar.level` of hrl_core.robot.
+    """
 
     stamp: float
     ranges: np.ndarray
@@ -17,14 +25,22 @@ class Scan:
 
     @property
     def angles(self) -> np.ndarray:
-        """Beam angles (n,) rad, counter-clockwise from the x axis of lidar_link."""
+        """Beam angles (n,) rad, counter-clockwise from its x axis."""
         return self.angle_min + self.angle_increment * np.arange(len(self.ranges))
 
     def points(self) -> np.ndarray:
-        """Hits in lidar_link (m, 2) m; beams without a hit are left out."""
+        """Hits (m, 2) m from the LiDAR; beams without a hit are left out."""
         hit = np.isfinite(self.ranges)
         r, a = self.ranges[hit], self.angles[hit]
         return np.stack([r * np.cos(a), r * np.sin(a)], axis=-1)
+
+    def sees(self, bearings: np.ndarray) -> np.ndarray:
+        """Whether beams near bearings (k,) rad from the LiDAR measured anything: (k,) bool."""
+        measured = self.angles[~np.isnan(self.ranges)]
+        if not len(measured):
+            return np.zeros(len(bearings), bool)
+        off = np.abs(wrap_angle(bearings[:, None] - measured)).min(axis=1)
+        return off < max(SEEN_BESIDE, self.angle_increment)
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,7 @@ class Localisation:
 
 @dataclass(frozen=True)
 class Sensed:
-    """The latest of everything at one control tick; None or an empty dict: never received."""
+    """The latest of everything at one control tick; None or an empty dict: nothing usable."""
 
     stamp: float
     scan: Scan | None = None
@@ -111,3 +127,4 @@ class Sensed:
     imu: Imu | None = None
     localisation: Localisation | None = None
     detections: dict[str, Detection] = field(default_factory=dict)  # by name
+    refused: dict[str, str] = field(default_factory=dict)  # why the newest of a topic is unusable

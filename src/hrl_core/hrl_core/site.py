@@ -5,22 +5,36 @@ floor, at `pose`; the x axis of that pose points out of the face, towards the ro
 station's frame has its origin at the centre of its marker on that face, x out of it, z up.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from hrl_core.config import Config, ConfigError, find_config, load_yaml
+from hrl_core.config import Config, ConfigError, Problem, find_config, load_yaml
+from hrl_core.floor.clearance import clearance
+from hrl_core.floor.rectangles import Rectangle, solids
+from hrl_core.floor.routes import regions
 from hrl_core.geometry import transform_from, transform_from_planar
+from hrl_core.quantities import Angle, within
 
 # Axes of a marker (x right, y up, z out of its face, as OpenCV draws it) in a frame with x out of
 # the face and z up.
 FACE_FROM_MARKER = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], float)
 TOP_FROM_MARKER = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], float)  # marker on top, its up = -x
 
-Pose2 = tuple[float, float, float]  # m, m, rad
+Place = Annotated[float, within(-500, 500, "m")]  # in map
+Pose2 = tuple[Place, Place, Angle]
+FloorLength = Annotated[float, within(1, 200, "m")]
+ItemLength = Annotated[float, within(0.01, 1.0, "m")]
+MarkerSize = Annotated[float, within(0.01, 0.5, "m")]  # of the black square
+PASSAGE = 1.3  # m, width of the ways to where skills begin; the shipped robot's turning circle
+WAYPOINT_ROOM = 0.5  # m from a waypoint to the nearest shelf, station or wall
+TOUCH = 0.01  # m that things which stand side by side may overlap: poses are rounded
+LANDMARK_VIEW = 0.5  # m in front of a landmark that have to lie in the site
 MARKER_DROP = 0.10  # m, marker centre of a bin or station below the board
 
 
@@ -32,12 +46,13 @@ class Shelf(Config):
 
     name: str
     pose: Pose2
-    width: float = Field(gt=0.3, le=10)  # m
-    depth: float = Field(default=0.45, gt=0.1, le=2)  # m
-    board_height: float = Field(ge=0.2, le=1.0)  # m; below 0.2 the marker would touch the floor
-    height: float = Field(default=1.2, gt=0.3, le=4)  # m, of back and sides
+    width: Annotated[float, within(0.3, 10, "m")]
+    depth: Annotated[float, within(0.1, 2, "m")] = 0.45
+    # Below 0.2 m the marker would touch the floor.
+    board_height: Annotated[float, within(0.2, 1.0, "m")]
+    height: Annotated[float, within(0.3, 4, "m")] = 1.2  # of back and sides
     dividers: tuple[float, ...] = ()  # m, their middles along y of `pose`
-    divider_height: float = Field(default=0.25, gt=0, le=1)  # m, above the board
+    divider_height: Annotated[float, within(0.01, 1, "m")] = 0.25  # above the board
     # name -> marker id, from left to right seen from the front
     bins: dict[str, int] = Field(min_length=1)
 
@@ -51,25 +66,56 @@ class Shelf(Config):
         return self
 
 
+class Belt(Config):
+    """The belt of a conveyor: it runs once nothing on it was touched for `delay`, till it is empty.
+
+    The delay leaves the robot the time to see that the item stands, from above where need be.
+    """
+
+    to: Literal["left", "right"] = "left"  # as the robot sees it, standing before the station
+    speed: Annotated[float, within(0.02, 0.5, "m/s")] = 0.15
+    delay: Annotated[float, within(1, 60, "s")] = 15.0
+
+    @property
+    def velocity(self) -> float:
+        """Along y of the station's pose [m/s]."""
+        return -self.speed if self.to == "left" else self.speed
+
+
 class Station(Config):
-    """A table where items are put down."""
+    """A table where items are put down; with a belt a conveyor, which carries them out."""
 
     name: str
     pose: Pose2
     marker: int
-    width: float = Field(default=0.9, gt=0.3, le=5)  # m
-    depth: float = Field(default=0.6, gt=0.1, le=3)  # m
-    board_height: float = Field(ge=0.2, le=1.0)  # m
+    width: Annotated[float, within(0.3, 5, "m")] = 0.9
+    depth: Annotated[float, within(0.1, 3, "m")] = 0.6
+    board_height: Annotated[float, within(0.2, 1.0, "m")]
+    belt: Belt | None = None
+
+    @property
+    def clear_after(self) -> float:
+        """Time [s] after which an item left alone has been carried away; inf: it stays."""
+        return np.inf if self.belt is None else self.belt.delay + self.width / self.belt.speed
+
+    @property
+    def belt_end(self) -> np.ndarray | None:
+        """Where items leave a conveyor (2,) m in map, on its front edge; None: it has no belt."""
+        if self.belt is None:
+            return None
+        along = np.sign(self.belt.velocity) * 0.5 * self.width
+        return (transform_from_planar(np.array(self.pose)) @ [0.0, along, 0.0, 1.0])[:2]
 
 
 class Item(Config):
     """A kind of item: labelled with its marker on the front (+x) and on top."""
 
     shape: Literal["box", "cylinder"]
-    size: tuple[float, float, float]  # m, full extents x, y, z; a cylinder's x and y are equal
-    mass: float = Field(gt=0, le=2)  # kg
+    # Full extents x, y, z; a cylinder's x and y are equal.
+    size: tuple[ItemLength, ItemLength, ItemLength]
+    mass: Annotated[float, within(0.001, 2, "kg")]
     marker: int
-    marker_size: float | None = Field(default=None, gt=0)  # m, black square; None: the site's
+    marker_size: MarkerSize | None = None  # None: the site's
 
     @model_validator(mode="after")
     def _round(self) -> "Item":
@@ -92,9 +138,9 @@ class Landmark(Config):
     """A marker on a wall, for localisation only."""
 
     marker: int
-    position: tuple[float, float, float]  # m in map, centre
-    yaw: float  # rad, of the direction out of its face
-    size: float = 0.2  # m
+    position: tuple[Place, Place, Annotated[float, within(0, 10, "m")]]  # in map, centre
+    yaw: Angle  # of the direction out of its face
+    size: MarkerSize = 0.2
 
 
 class Waypoint(Config):
@@ -108,12 +154,18 @@ class Site(Config):
     """Map of a warehouse. Lengths m, angles rad, frame map."""
 
     name: str
-    size: tuple[float, float]  # m, the floor is [0, x] by [0, y], with walls around
-    shelf_marker_size: float = 0.15  # m, black square
-    item_marker_size: float = 0.04  # m, black square
-    standoff: float = 0.75  # m, base_link in front of a face, to grasp and place
-    staging: float = 1.5  # m, base_link in front of a face, where a walk ends
-    target_setback: float = 0.2  # m, where items are put down, behind a station's front edge
+    # The floor is [0, x] by [0, y], with walls around.
+    size: tuple[FloorLength, FloorLength]
+    shelf_marker_size: MarkerSize = 0.15
+    item_marker_size: MarkerSize = 0.04
+    standoff: Annotated[float, within(0.3, 3, "m")] = (
+        0.75  # base_link in front of a face, to grasp and place
+    )
+    staging: Annotated[float, within(0.5, 5, "m")] = (
+        1.5  # base_link in front of a face, where a walk ends
+    )
+    # Where items are put down, behind a station's front edge.
+    target_setback: Annotated[float, within(0.02, 2, "m")] = 0.2
     shelves: tuple[Shelf, ...]
     stations: tuple[Station, ...]
     items: dict[str, Item]
@@ -137,7 +189,20 @@ class Site(Config):
                 )
             seen[marker] = name
             names.add(name)
-        for place in (*self.shelves, *self.stations):
+        if len({place.name for place in self.furniture}) < len(self.furniture):
+            named = [place.name for place in self.furniture]
+            raise ValueError(f"every shelf and station needs a name of its own; given are {named}")
+        if self.standoff >= self.staging:
+            raise ValueError(
+                f"standoff {self.standoff} m: allowed is less than staging, {self.staging} m"
+            )
+        for station in self.stations:
+            if station.depth <= self.target_setback:
+                raise ValueError(
+                    f"{station.name!r} is {station.depth} m deep; allowed is more than "
+                    f"target_setback, {self.target_setback} m"
+                )
+        for place in self.furniture:
             if not (0 <= place.pose[0] <= self.size[0] and 0 <= place.pose[1] <= self.size[1]):
                 raise ValueError(
                     f"{place.name!r} at {place.pose[:2]} lies outside the site {self.size}"
@@ -199,8 +264,28 @@ class Site(Config):
         return result
 
     @property
+    def furniture(self) -> tuple[Shelf | Station, ...]:
+        """All that stands on the floor with a front face."""
+        return (*self.shelves, *self.stations)
+
+    @property
     def bins(self) -> tuple[str, ...]:
         return tuple(name for shelf in self.shelves for name in shelf.bins)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the bins and stations: what skills are sent to."""
+        return (*self.bins, *(station.name for station in self.stations))
+
+    def staging_places(self) -> np.ndarray:
+        """Where walks end (n, 2) m in map: in front of every one of `targets`."""
+        return np.array([self.pose_in_front(name, self.staging)[:2] for name in self.targets])
+
+    def neighbours(self, waypoint: str) -> list[str]:
+        """Waypoints that an edge joins with this one, whichever of the two names the other."""
+        ahead = self.waypoints[waypoint].neighbours
+        behind = [name for name, other in self.waypoints.items() if waypoint in other.neighbours]
+        return sorted({*ahead, *behind} - {waypoint})
 
     def shelf_of(self, bin_name: str) -> Shelf:
         """The shelf that holds a bin; raises ConfigError with the known bins."""
@@ -224,9 +309,8 @@ class Site(Config):
 
     def face(self, name: str) -> np.ndarray:
         """map_from_target (4, 4) of a bin or station; raises ConfigError with the known ones."""
-        known = [*self.bins, *(s.name for s in self.stations)]
-        if name not in known:
-            raise ConfigError(f"unknown target {name!r}; known: {sorted(known)}")
+        if name not in self.targets:
+            raise ConfigError(f"unknown target {name!r}; known: {sorted(self.targets)}")
         return self.faces[name]
 
     def target_point(self, station: str) -> np.ndarray:
@@ -242,6 +326,71 @@ class Site(Config):
         return np.array([*(face[:2, 3] + distance * face[:2, 0]), yaw])
 
 
-def load_site(name: str | Path) -> Site:
-    """Load section `site` of config/worlds/<name>.yaml or of the file given; raises ConfigError."""
-    return load_yaml(find_config("worlds", str(name)), Site, section="site")
+def load_site(name: str | Path, passage: float = PASSAGE) -> Site:
+    """Load section `site` of config/worlds/<name>.yaml or of the file given; raises ConfigError.
+
+    `passage`: width [m] of the ways that the robot needs, its `base.turning_circle`.
+    """
+    path = find_config("worlds", str(name))
+    return load_yaml(path, Site, ("site",), lambda site: site_problems(site, passage))
+
+
+def site_problems(site: Site, passage: float = PASSAGE) -> Iterator[Problem]:
+    """What a site whose types and ranges are right gets wrong: room to stand and ways to walk.
+
+    `passage`: width [m] of the ways that the robot needs to where its skills begin.
+    """
+    things = {(kind, k): thing for kind, k, thing in _standing(site)}
+    for (kind, k), thing in things.items():
+        others = [other for other in things.values() if other is not thing]
+        hit = [other.name for other in others if thing.overlap(other) > TOUCH]
+        pose = getattr(site, kind)[k].pose
+        if hit:
+            yield Problem((kind, k, "pose"), pose, f"stands inside {hit}")
+    for name, waypoint in site.waypoints.items():
+        room = float(clearance(site, [], np.array(waypoint.pose[:2])))
+        if room < WAYPOINT_ROOM:
+            yield Problem(("waypoints", name, "pose"), waypoint.pose, too_near(room, WAYPOINT_ROOM))
+    for k, landmark in enumerate(site.landmarks):
+        at = np.array(landmark.position[:2])
+        ahead = at + LANDMARK_VIEW * np.array([np.cos(landmark.yaw), np.sin(landmark.yaw)])
+        for key, point, fault in (("position", at, "lies"), ("yaw", ahead, "faces")):
+            if not ((point >= 0) & (point <= site.size)).all():
+                why = (
+                    f"landmark {landmark.marker} {fault} out of the site; allowed is {site.size} m"
+                )
+                yield Problem(("landmarks", k, key), getattr(landmark, key), why)
+                break
+    yield from _closed_places(site, passage)
+
+
+def too_near(room: float, allowed: float) -> str:
+    """Sentence on a place `room` [m] from the nearest thing."""
+    return f"{room:.2f} m from a shelf, station or wall; allowed is {allowed} m or more"
+
+
+def _standing(site: Site) -> Iterator[tuple[str, int, Rectangle]]:
+    rectangles = iter(solids(site))
+    for kind in ("shelves", "stations"):
+        for k in range(len(getattr(site, kind))):
+            yield kind, k, next(rectangles)
+
+
+def _closed_places(site: Site, passage: float) -> Iterator[Problem]:
+    """Shelves and stations before which no skill can begin; the most that hang together can."""
+    if not site.targets:
+        return
+    region = dict(zip(site.targets, regions(site, [], site.staging_places(), passage), strict=True))
+    (main, _), *_ = Counter(number for number in region.values() if number).most_common(1) or [
+        (None, 0)
+    ]
+    for kind in ("shelves", "stations"):
+        for k, place in enumerate(getattr(site, kind)):
+            names = place.bins if isinstance(place, Shelf) else [place.name]
+            closed = [name for name in names if region[name] != main]
+            if closed:
+                why = (
+                    f"the places {site.staging} m in front of {closed} cannot be reached on ways "
+                    f"{passage:.3g} m wide, which the robot needs"
+                )
+                yield Problem((kind, k, "pose"), place.pose, why)

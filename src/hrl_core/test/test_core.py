@@ -80,7 +80,7 @@ def edited_world(tmp_path, edit):
         (lambda s: s.update(sise=3), r"bad.yaml:\d+: site.sise = 3: Extra inputs"),
         (
             lambda s: s["shelves"][1].update(board_height=3),
-            "shelves.1.board_height = 3: .*equal to 1",
+            "shelves.1.board_height = 3: allowed are 0.2 to 1 m",
         ),
         (lambda s: s["shelves"][0].update(board_height="tall"), r"board_height = 'tall': .*number"),
         (lambda s: s["shelves"][0].update(width=float("nan")), "site.shelves.0.width = nan"),
@@ -89,11 +89,29 @@ def edited_world(tmp_path, edit):
         (lambda s: s["stations"][0].update(marker=900), "AprilTag 36h11 has 0 to 586"),
         (lambda s: s["shelves"][0].update(pose=[99, 0, 0]), "lies outside the site"),
         (lambda s: s["waypoints"]["dock"].update(neighbours=["moon"]), "names 'moon'; known"),
+        (lambda s: s.update(staging=0.7), "standoff 0.75 m: allowed is less than staging, 0.7 m"),
+        (lambda s: s.update(target_setback=0.6), "'packing' is 0.6 m deep; allowed is more than"),
+        (lambda s: s["shelves"][1].update(name="A"), "shelf and station needs a name of its own"),
+        (
+            lambda s: s["shelves"][1].update(pose=[2.3, 6.4, -1.5708]),
+            r"bad.yaml:\d+: site.shelves.1.pose = .* stands inside \['A'\]",
+        ),
+        (
+            lambda s: s["shelves"][2].update(pose=[3.8, 5.0, 1.5708]),
+            r"shelves.2.pose = .* in front of \['C1', .* cannot be reached on ways 1.3 m wide",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_site_is_refused_with_file_key_value_and_what_is_allowed(tmp_path, edit, message):
     with pytest.raises(ConfigError, match=message):
         load_site(edited_world(tmp_path, edit))
+
+
+def test_the_width_of_the_ways_is_the_robots(tmp_path):
+    site = edited_world(tmp_path, lambda s: s["shelves"][2].update(pose=[3.8, 4.2, 1.5708]))
+    assert load_site(site, load_robot().base.turning_circle).name == "small_warehouse"
+    with pytest.raises(ConfigError, match="cannot be reached on ways 2.5 m wide"):
+        load_site(site, 2.5)
 
 
 def test_files_that_are_missing_or_broken_are_refused(tmp_path):

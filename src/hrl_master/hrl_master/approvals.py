@@ -1,8 +1,12 @@
 """Approvals: a risky decision waits for a person's yes; a no, or no answer, means no."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from hrl_master.orders import Decision
+from hrl_master.risk import RiskConfig
 
 Verdict = Literal["approved", "denied", "expired", "withdrawn"]
 
@@ -28,6 +32,7 @@ class Answer:
     verdict: Verdict
     by: str
     comment: str = ""
+    answered_by: str = ""  # whose key the answer came with; empty: nobody's
 
     @property
     def granted(self) -> bool:
@@ -39,6 +44,21 @@ class Answer:
 
 
 Approver = Callable[[Request], Answer]
+
+
+def request_for(decision: Decision, mission: str, stamp: float, config: RiskConfig) -> Request:
+    """What a person is asked before a decision of a mission runs; `stamp`: s of ROS time."""
+    tier, limit = decision.tier, config.approval_from
+    return Request(
+        id=uuid.uuid4().hex[:8],
+        mission=mission,
+        decision=decision.index,
+        what=f"{decision.skill} {decision.target}",
+        why=f"{decision.reason}; risk tier {tier}, from {limit} on a person has to approve",
+        tier=tier,
+        asked=stamp,
+        expires=stamp + config.approval_timeout,
+    )
 
 
 def nobody(request: Request) -> Answer:

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hrl_core.outcomes import Code
-from hrl_master.boards import FLOOR as FLOOR
+from hrl_master.edges import EdgePoints, observe_edges
 from hrl_master.graph import Edge, WalkGraph
+from hrl_master.orders import Attempt
 from hrl_master.scene import Scene
-from hrl_master.ways import observe_edges
-
-if TYPE_CHECKING:
-    from hrl_master.mission import Attempt
+from hrl_master.surfaces import FLOOR as FLOOR
 
 BLOCKED_FOR = 90.0  # s, a way that looked blocked counts as blocked; people and carts move on
 FRESH = 1.0  # s; what was seen so lately is in view
@@ -48,7 +45,7 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspection:
     """The last good look at a face; `how`: "grasp" once a grasp has found nothing there."""
 
     stamp: float
@@ -57,7 +54,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Try:
+class PastAttempt:
     """A decision that ran and how it ended; `face`: where, for a grasp."""
 
     skill: str
@@ -87,8 +84,8 @@ class Beliefs:
     began: float = -np.inf  # of the order
     edges: Mapping[Edge, EdgeBelief] = field(default_factory=dict)
     sightings: Mapping[str, Sighting] = field(default_factory=dict)  # by item
-    looks: Mapping[str, Look] = field(default_factory=dict)  # by face
-    tries: tuple[Try, ...] = ()  # of this order
+    inspections: Mapping[str, Inspection] = field(default_factory=dict)  # by face
+    attempts: tuple[PastAttempt, ...] = ()  # of this order
     held: str = ""  # item that a grasp got hold of and that is still held
     item_in_hand: np.ndarray | None = None  # (4, 4) in the tool frame, as the grasp measured it
     lost: Loss | None = None  # the order's item, out of the gripper and not where it belongs
@@ -100,16 +97,18 @@ class Beliefs:
 
         Looks were for another item: this one may stand where that one was not found.
         """
-        return replace(self, began=self.stamp, looks={}, tries=(), lost=None, delivered=False)
+        return replace(
+            self, began=self.stamp, inspections={}, attempts=(), lost=None, delivered=False
+        )
 
-    def observe(self, scene: Scene, graph: WalkGraph) -> Beliefs:
+    def observe(self, scene: Scene, edge_points: EdgePoints) -> Beliefs:
         """Take in a scene."""
         now = scene.stamp
         if now == self.stamp:
             return self
         edges = self.edges
         if scene.map_from_base is not None and np.isfinite(scene.sectors).any():
-            seen = observe_edges(graph, scene)
+            seen = observe_edges(edge_points, scene)
             if seen:
                 edges = {**edges, **{e: EdgeBelief(free, now, "scan") for e, free in seen.items()}}
         ages = [seen.age for seen in scene.seen.values()]
@@ -117,6 +116,7 @@ class Beliefs:
         if held and not scene.holding:
             held = ""
             lost = Loss(now, "", _place(scene))
+        graph = edge_points.graph
         sightings = self._sightings(scene, graph)
         return replace(
             self,
@@ -124,17 +124,17 @@ class Beliefs:
             began=now if self.began == -np.inf else self.began,
             edges=edges,
             sightings=sightings,
-            looks=self._looks(scene, graph, sightings),
+            inspections=self._inspections(scene, graph, sightings),
             held=held,
             item_in_hand=self.item_in_hand if held else None,
             lost=lost,
             seen_at=max(self.seen_at, now - min(ages)) if ages else self.seen_at,
         )
 
-    def record(self, attempt: Attempt, after: Scene, graph: WalkGraph) -> Beliefs:
+    def record(self, attempt: Attempt, after: Scene, edge_points: EdgePoints) -> Beliefs:
         """Take in how a decision went, and the scene after it."""
         decision, outcome, worked = attempt.decision, attempt.outcome, attempt.worked
-        tried = Try(
+        tried = PastAttempt(
             decision.skill,
             decision.target,
             decision.face,
@@ -144,19 +144,21 @@ class Beliefs:
             self.stamp,
             after.stamp,
         )
-        new = replace(self, tries=(*self.tries, tried))
+        new = replace(self, attempts=(*self.attempts, tried))
         if decision.skill == "grasp":
             new = new._after_grasp(attempt, after)
         elif decision.skill == "place":
             new = new._after_place(attempt, after)
         elif decision.skill == "walk" and outcome.code is Code.WALK_BLOCKED:
-            new = new._after_blocked_walk(decision.face or decision.target, after, graph)
-        return new.observe(after, graph)
+            new = new._after_blocked_walk(
+                decision.face or decision.target, after, edge_points.graph
+            )
+        return new.observe(after, edge_points)
 
     def recall(self, attempt: Attempt) -> Beliefs:
         """Take in an attempt of before a restart, of which no scene is left."""
         decision, worked = attempt.decision, attempt.worked
-        tried = Try(
+        tried = PastAttempt(
             decision.skill,
             decision.target,
             decision.face,
@@ -166,7 +168,7 @@ class Beliefs:
             self.stamp,
             self.stamp,
         )
-        new = replace(self, tries=(*self.tries, tried))
+        new = replace(self, attempts=(*self.attempts, tried))
         if worked and decision.skill == "grasp":
             return replace(new, held=decision.target, item_in_hand=attempt.outcome.pose)
         if worked and decision.skill == "place":
@@ -189,13 +191,13 @@ class Beliefs:
             and target in (None, t.target)
             and face in (None, t.face)
             and not t.worked
-            for t in self.tries
+            for t in self.attempts
         )
 
     @property
-    def last(self) -> Try | None:
+    def last(self) -> PastAttempt | None:
         """The last try that was not a helper's, such as leaving a face."""
-        return next((t for t in reversed(self.tries) if not t.purpose), None)
+        return next((t for t in reversed(self.attempts) if not t.purpose), None)
 
     def _after_grasp(self, attempt: Attempt, after: Scene) -> Beliefs:
         decision, code = attempt.decision, attempt.outcome.code
@@ -214,13 +216,13 @@ class Beliefs:
                 for name, sighting in self.sightings.items()
                 if sighting.face == decision.face and name != decision.target
             )
-            looks = {**self.looks, decision.face: Look(after.stamp, "grasp", here)}
+            looks = {**self.inspections, decision.face: Inspection(after.stamp, "grasp", here)}
             sightings = {
                 name: sighting
                 for name, sighting in self.sightings.items()
                 if name != decision.target or sighting.face != decision.face
             }
-            return replace(self, looks=looks, sightings=sightings)
+            return replace(self, inspections=looks, sightings=sightings)
         if code is Code.DROPPED and not after.holding:
             return replace(self, lost=Loss(after.stamp, decision.face, _place(after)))
         return self
@@ -261,22 +263,22 @@ class Beliefs:
             if old is None and self.lost is not None and stamp < self.lost.stamp - FRESH:
                 continue  # what was last seen in the gripper is not there any more
             x, y, z = (float(v) for v in seen.map_from_object[:3, 3])
-            face = graph.boards.face_at(np.array([x, y, z]))
-            look = self.looks.get(face)
+            face = graph.surfaces.face_at(np.array([x, y, z]))
+            look = self.inspections.get(face)
             if old is None and look is not None and look.how == "grasp":
                 if stamp < look.stamp - FRESH:
                     continue  # the hand's camera has not found it there since
             known[name] = Sighting((x, y, z), face, stamp, seen.confidence)
         return known
 
-    def _looks(
+    def _inspections(
         self, scene: Scene, graph: WalkGraph, sightings: Mapping[str, Sighting]
-    ) -> Mapping[str, Look]:
+    ) -> Mapping[str, Inspection]:
         if scene.map_from_base is None:
-            return self.looks
-        looks = dict(self.looks)
+            return self.inspections
+        looks = dict(self.inspections)
         awake = any(seen.age < AWAKE for seen in scene.seen.values())
-        for name in graph.boards.in_view(scene.map_from_base):
+        for name in graph.surfaces.in_view(scene.map_from_base):
             seen = scene.seen.get(name)
             marker = seen is not None and seen.age < FRESH
             # At the standoff the arm may hide the marker of the face, not what stands above it.
@@ -286,7 +288,7 @@ class Beliefs:
                 here = tuple(item for item, s in sightings.items() if s.face == name)
                 known = looks.get(name)
                 how = "grasp" if known is not None and known.how == "grasp" else "camera"
-                looks[name] = Look(scene.stamp, how, here)
+                looks[name] = Inspection(scene.stamp, how, here)
         return looks
 
 

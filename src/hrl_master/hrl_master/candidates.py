@@ -3,99 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from hrl_core.geometry import planar_from_transform, wrap_angle
 from hrl_core.site import Site
+from hrl_master.candidate import LOOK_AROUND, WAIT, WALK_UP, Candidate
+from hrl_master.config import MasterConfig
+from hrl_master.edges import in_sight
 from hrl_master.graph import WalkGraph
 from hrl_master.guardrails import Guardrails
-from hrl_master.mission import FINISH, HAND_OVER, LEAVE_FACE, Decision, MasterConfig
+from hrl_master.orders import (
+    ALIGN,
+    FINISH,
+    HAND_OVER,
+    LEAVE_FACE,
+    LEAVE_NARROW,
+    OFFSET,
+)
+from hrl_master.places import free_place, station_full
+from hrl_master.reasons import Reason, Refusal
 from hrl_master.scene import SEEN_LATELY
 from hrl_master.situation import Situation
-from hrl_master.ways import in_sight
 
-LOOK_AROUND, WAIT = "look_around", "wait"
-WALK_UP = "walk_up"  # to the standoff of a face, where nothing is left to approach
-KINDS = (
-    "walk", WALK_UP, "approach", "grasp", "place", "back_out", WAIT, LOOK_AROUND, HAND_OVER, FINISH
-)  # fmt: skip
 FACES = 6  # of interest at most, besides the one of the order
 WAYPOINTS = 5  # at most
 WAITING = 3.0  # s
 TURN = 2 * np.pi / 3  # rad, of a look around
-TURNING_ROOM = 0.75  # m to the shelves and walls of the map; the robot is 1.3 m long
 SCAN_LIMIT = 0.4  # s; skills refuse to start on an older scan than 0.5 s
 THERE, FACING = 0.3, 0.3  # m, rad; so near to a pose it is not walked to
 AT_FACE, IN_FRONT = 0.3, 0.6  # m from the standoff, rad; so it stands close in front of a face
 UPRIGHT = math.cos(0.35)  # of the angle between an item's axis and the vertical
 # m; less than the 0.05 that place allows itself, since nobody has measured where it was let go
 ON_TARGET = 0.04
+ALIGN_RANGE = 1.0  # m from the standoff; align begins nearer
+TURN_SLACK = 0.1  # m; a plain face leaves the standoff's distance, which is room enough
 STEP = 0.7  # m; a waypoint nearer than this is where the robot stands
 LONGEST = 99.0  # m, stands for a way that there is not
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One thing to do. Ways are those of the graph without what is believed to be blocked."""
-
-    kind: str  # one of KINDS
-    skill: str
-    target: str
-    face: str = ""  # bin or station that it is done at
-    pose: np.ndarray | None = None  # (3,) base_link in map, for walks
-    item_in_hand: np.ndarray | None = None  # (4, 4), for place
-    purpose: str = ""
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    why_not: str = ""  # why it is not allowed; empty: it is
-    way: float = 0.0  # m to where it ends
-    excess: float = 0.0  # m, by which blocked ways make that longer
-    onward: float = 0.0  # m from there to where the order goes on, at the nearest
-    views: int = 0  # bins not looked at that should be in view from there
-    offset: float = 0.0  # m from the standoff of the face now
-    turn: float = 0.0  # rad off the standoff's direction now
-
-    @property
-    def allowed(self) -> bool:
-        return not self.why_not
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Skill and target, as chances are asked for."""
-        return (self.skill, self.target)
-
-    @property
-    def label(self) -> str:
-        """In words, for people and logs."""
-        at = f" at {self.face}" if self.face and self.face != self.target else ""
-        return f"{self.skill} {self.target}{at}".strip()
-
-    def decision(
-        self,
-        reason: str,
-        candidates: Sequence[Candidate] = (),
-        probabilities: Sequence[float] = (),
-        chance: float | None = None,
-    ) -> Decision:
-        """As a decision, with what else was possible."""
-        return Decision(
-            self.skill,
-            self.target,
-            reason,
-            face=self.face,
-            pose=self.pose,
-            item_in_hand=self.item_in_hand,
-            purpose=self.purpose,
-            parameters=self.parameters,
-            chance=chance,
-            candidates=tuple(c.label for c in candidates),
-            probabilities=tuple(float(p) for p in probabilities),
-            allowed=tuple(c.allowed for c in candidates),
-            why_not=tuple(c.why_not for c in candidates),
-        )
 
 
 @dataclass(frozen=True)
@@ -114,11 +60,13 @@ class Options:
     def __init__(self, site: Site, graph: WalkGraph, guardrails: Guardrails, config: MasterConfig):
         self.site, self.graph, self.config = site, graph, config
         self._guardrails = guardrails
-        faces = graph.boards.names
+        faces = graph.surfaces.names
         self._staging = {name: site.pose_in_front(name, site.staging) for name in faces}
         self._standoff = {name: site.pose_in_front(name, site.standoff) for name in faces}
+        room, needed = graph.room, graph.base.turning_room - TURN_SLACK
+        self._narrow = {name for name in faces if room(self._standoff[name][:2]) < needed}
         self._in_view = {
-            up: {name: {*graph.boards.expected_in_view(pose)} & {*site.bins}
+            up: {name: {*graph.surfaces.expected_in_view(pose)} & {*site.bins}
                  for name, pose in poses.items()}
             for up, poses in ((False, self._staging), (True, self._standoff))
         }  # fmt: skip
@@ -135,10 +83,12 @@ class Options:
         faces = self._faces_of_interest(situation, ways)
         place = None if base is None or ways is None else self._place(situation, faces, base, ways)
         found: list[Candidate] = [*self._manipulations(situation, faces)]
+        found += self._align(situation)
         found += [self._approach(situation, face) for face in faces]
         if place is not None:
             found += [self._walk_to_face(situation, place, face) for face in faces]
             there = {faces[0], situation.sighted_at}
+            there |= set() if situation.scene.holding else {*situation.likely_bins}
             found += [
                 self._walk_to_face(situation, place, face, up=True)
                 for face in faces
@@ -159,7 +109,10 @@ class Options:
             return False
         fresh = seen.age <= min(SEEN_LATELY, scene.stamp - lost.stamp)
         upright = float(seen.map_from_object[2, 2]) > UPRIGHT
-        return fresh and upright and self._guardrails.off_target(scene, order) < ON_TARGET
+        offset = free_place(self.site, situation)
+        if offset is None or not fresh or not upright:
+            return False
+        return self._guardrails.off_target(scene, order, offset) < ON_TARGET
 
     def stands_at(self, situation: Situation, face: str) -> bool:
         """Whether the robot stands at the standoff of a face."""
@@ -172,7 +125,7 @@ class Options:
         if base is None:
             return None
         near = {}
-        for name in self.graph.boards.in_view(base):
+        for name in self.graph.surfaces.in_view(base):
             away, turn = self._offset(situation, name)
             if away < AT_FACE and turn < IN_FRONT:
                 near[name] = away
@@ -187,13 +140,13 @@ class Options:
         if situation.scene.holding:
             return [order.to_station]
         bins = self.site.bins
-        faces = [order.from_bin]
+        faces = [order.from_bin, *situation.likely_bins]
         if beliefs.lost is not None and beliefs.lost.face:
             faces.append(beliefs.lost.face)
         if situation.sighted_at in bins:
             faces.append(situation.sighted_at)
         if ways is not None:
-            unseen = [name for name in bins if name not in beliefs.looks]
+            unseen = [name for name in bins if name not in beliefs.inspections]
             faces += sorted(unseen, key=lambda name: ways[self.graph.index[name]])
         return list(dict.fromkeys(faces))[: 1 + FACES]
 
@@ -224,26 +177,45 @@ class Options:
         bins = [face for face in faces if face in self.site.bins] or [order.from_bin]
         offsets = {face: self._offset(situation, face) for face in bins}
         face = min(bins, key=lambda name: offsets[name][0])  # the first of equals
-        why_not = ""
+        refusal = None
         if situation.beliefs.lost is not None and situation.sighted_at != face:
-            why_not = f"{order.item} was taken from its bin and got lost"
+            refusal = Refusal(Reason.ITEM_LOST, f"{order.item} was taken from its bin and got lost")
         grasp = Candidate(
-            "grasp", "grasp", order.item, face=face, why_not=why_not,
+            "grasp", "grasp", order.item, face=face, refusal=refusal,
             offset=offsets[face][0], turn=offsets[face][1],
         )  # fmt: skip
         away, turn = self._offset(situation, order.to_station)
+        offset = free_place(self.site, situation)
         place = Candidate(
             "place", "place", order.to_station, face=order.to_station, offset=away, turn=turn,
             item_in_hand=situation.beliefs.item_in_hand if scene.holding else None,
+            parameters={} if offset is None else dict(zip(OFFSET, offset.tolist(), strict=True)),
+            refusal=station_full(self.site, situation),
         )  # fmt: skip
         return [grasp, place]
+
+    def _align(self, situation: Situation) -> list[Candidate]:
+        """Where something is to be put down on a conveyor, and a skill is there that aligns."""
+        station, skill = situation.order.to_station, situation.helpers.get(ALIGN, "")
+        scene = situation.scene
+        if not (skill and scene.holding and self.site.station(station).belt):
+            return []
+        away, turn = self._offset(situation, station)
+        refusal = None
+        if away > ALIGN_RANGE:
+            told = f"{away:.2f} m from the standoff of {station}, limit {ALIGN_RANGE} m"
+            refusal = Refusal(Reason.TOO_FAR, told)
+        return [Candidate(
+            ALIGN, skill, station, face=station, refusal=refusal, offset=away, turn=turn,
+            purpose=ALIGN,
+        )]  # fmt: skip
 
     def _approach(self, situation: Situation, face: str) -> Candidate:
         base, limit = situation.scene.map_from_base, self.config.approach_range
         away, turn = self._offset(situation, face)
-        why_not = ""
+        refusal = None
         if base is None:
-            why_not = "not localised"
+            refusal = Refusal(Reason.NOT_LOCALISED, "not localised")
         else:
             x, y, yaw = self._planar[face]
             dx, dy = base[0] - x, base[1] - y
@@ -251,13 +223,16 @@ class Options:
             beside = abs(dy * math.cos(yaw) - dx * math.sin(yaw))
             far = math.hypot(before, beside)
             if far >= limit:
-                why_not = f"{face} is {far:.1f} m away, limit {limit} m"
+                refusal = Refusal(Reason.TOO_FAR, f"{face} is {far:.1f} m away, limit {limit} m")
             elif not (0.5 < before and beside < before):
                 # Within 45 degrees of the normal the marker can be seen.
-                why_not = f"stands {before:.1f} m before and {beside:.1f} m beside {face}"
+                refusal = Refusal(
+                    Reason.OUT_OF_REACH,
+                    f"stands {before:.1f} m before and {beside:.1f} m beside {face}",
+                )
         return Candidate(
-            "approach", "approach", face, face=face, why_not=why_not, offset=away, turn=turn,
-            views=len(self._in_view[True][face] - situation.beliefs.looks.keys()),
+            "approach", "approach", face, face=face, refusal=refusal, offset=away, turn=turn,
+            views=len(self._in_view[True][face] - situation.beliefs.inspections.keys()),
         )  # fmt: skip
 
     def _walk_to_face(
@@ -268,14 +243,17 @@ class Options:
         goal, k = (self._standoff if up else self._staging)[face], self.graph.index[face]
         straight = float(np.hypot(goal[0] - place.base[0], goal[1] - place.base[1]))
         turn = _between(goal[2], place.base[2])
-        why_not = ""
+        refusal = None
         if straight > self.config.direct_walk:
-            why_not = f"{face} is {straight:.1f} m away, limit {self.config.direct_walk} m"
+            refusal = Refusal(
+                Reason.TOO_FAR,
+                f"{face} is {straight:.1f} m away, limit {self.config.direct_walk} m",
+            )
         elif straight < THERE and turn < FACING:
-            why_not = f"stands {straight:.2f} m from there already"
+            refusal = Refusal(Reason.IN_PLACE, f"stands {straight:.2f} m from there already")
         return Candidate(
-            kind, "walk", target, face=face, pose=goal, why_not=why_not,
-            views=len(self._in_view[up][face] - situation.beliefs.looks.keys()),
+            kind, "walk", target, face=face, pose=goal, refusal=refusal,
+            views=len(self._in_view[up][face] - situation.beliefs.inspections.keys()),
             **self._lengths(place, k, straight),
         )  # fmt: skip
 
@@ -312,38 +290,40 @@ class Options:
 
     def _look_around(self, place: _Place) -> Candidate:
         room = float(self.graph.room(np.array(place.base[:2])))
-        why_not = ""
-        if room < TURNING_ROOM:
-            why_not = f"{room:.2f} m to the next shelf or wall, needs {TURNING_ROOM} m to turn"
+        refusal, needed = None, self.graph.base.turning_room
+        if room < needed:
+            refusal = Refusal(
+                Reason.NO_ROOM,
+                f"{room:.2f} m to the next shelf or wall, needs {needed} m to turn",
+            )
         x, y, yaw = place.base
         pose = np.array([x, y, float(wrap_angle(yaw + TURN))])
-        return Candidate(LOOK_AROUND, "walk", LOOK_AROUND, pose=pose, why_not=why_not)
+        return Candidate(LOOK_AROUND, "walk", LOOK_AROUND, pose=pose, refusal=refusal)
 
     def _back_out(self, situation: Situation) -> Candidate:
-        skill, face = situation.helpers.get(LEAVE_FACE, ""), self.face_ahead(situation)
-        why_not = ""
+        helpers, face = situation.helpers, self.face_ahead(situation)
+        purpose = LEAVE_FACE
+        if LEAVE_FACE not in helpers and face in self._narrow:
+            purpose = LEAVE_NARROW
+        skill, refusal = helpers.get(purpose, ""), None
         if not skill:
-            why_not = "no skill is there that leaves faces"
+            refusal = Refusal(Reason.NO_SKILL, "no skill is there that leaves faces with room")
+            if LEAVE_NARROW not in helpers:
+                refusal = Refusal(Reason.NO_SKILL, "no skill is there that leaves faces")
         elif face is None:
-            why_not = "stands close in front of nothing"
+            refusal = Refusal(Reason.NO_FACE, "stands close in front of nothing")
         return Candidate(
-            "back_out", skill or "back_out", face or "", face=face or "", why_not=why_not,
-            purpose=LEAVE_FACE, parameters={"distance_m": self.config.way_out},
+            "back_out", skill or "back_out", face or "", face=face or "", refusal=refusal,
+            purpose=purpose, parameters={"distance_m": self.config.way_out},
         )  # fmt: skip
 
     def _offset(self, situation: Situation, face: str) -> tuple[float, float]:
-        """Distance [m] and turn [rad] from the standoff of a face, see Scene.offset_from."""
-        scene, site = situation.scene, self.site
-        if scene.map_from_base is None:
+        """Distance [m] and turn [rad] from the standoff of a face, see Scene.in_front."""
+        base = situation.scene.map_from_base
+        if base is None:
             return LONGEST, math.pi
-        seen = scene.seen.get(face)
-        if seen is not None and seen.age < SEEN_LATELY:
-            frame = seen.map_from_object
-            x, y = (float(v) for v in frame[:2, 3] + site.standoff * frame[:2, 0])
-            yaw = math.atan2(-frame[1, 0], -frame[0, 0])
-        else:
-            x, y, yaw = (float(v) for v in self._standoff[face])
-        base = scene.map_from_base
+        standoff = situation.scene.in_front(face, self.site.standoff, self._standoff[face])
+        x, y, yaw = standoff.tolist()
         return math.hypot(base[0] - x, base[1] - y), _between(base[2], yaw)
 
     def _checked(self, candidate: Candidate, situation: Situation) -> Candidate:
@@ -352,12 +332,13 @@ class Options:
             return candidate
         if situation.scene.scan_age > SCAN_LIMIT:
             age = situation.scene.scan_age
-            why_not = f"the newest scan is {age:.1f} s old, limit {SCAN_LIMIT} s"
-            return replace(candidate, why_not=why_not if np.isfinite(age) else "no scan came yet")
+            told = f"the newest scan is {age:.1f} s old, limit {SCAN_LIMIT} s"
+            told = told if np.isfinite(age) else "no scan came yet"
+            return replace(candidate, refusal=Refusal(Reason.SCAN_OLD, told))
         check = self._guardrails.before(candidate.decision(""), situation.scene, situation.order)
         if check.ok:
             return candidate
-        return replace(candidate, why_not=check.sentence)
+        return replace(candidate, refusal=Refusal(check.reason, check.sentence))
 
 
 def _between(a: float, b: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrl_master.candidates import Candidate
+from hrl_master.candidate import Candidate
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Choice:
     index: int
     probabilities: np.ndarray
     reason: str
+    by: str = ""  # a client that chose; empty: the policy did
 
 
 def certain(index: int, candidates: Sequence[Candidate], reason: str) -> Choice:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hrl_core.robot import Robot
 from hrl_core.site import Site
 from hrl_master.beliefs import Beliefs
-from hrl_master.candidates import FINISH, HAND_OVER, WAIT, Options
+from hrl_master.candidate import WAIT
+from hrl_master.candidates import FINISH, HAND_OVER, Options
+from hrl_master.choice import find
+from hrl_master.config import MasterConfig
+from hrl_master.delivered import DeliveredWatch
+from hrl_master.edges import EdgePoints
 from hrl_master.graph import WalkGraph
 from hrl_master.guardrails import Guardrails
-from hrl_master.mission import Attempt, Decision, MasterConfig, Order
+from hrl_master.guided import Choices
+from hrl_master.orders import Attempt, Decision, Order
+from hrl_master.places import station_full
 from hrl_master.policy import Policy, make_policy
+from hrl_master.reasons import Reason, Refusal
 from hrl_master.scene import Scene
 from hrl_master.situation import Situation
 
@@ -19,11 +28,20 @@ from hrl_master.situation import Situation
 class Decider:
     """What a mission asks for its next decision. It keeps the beliefs; all else is stateless."""
 
-    def __init__(self, options: Options, policy: Policy, helpers: Mapping[str, str] | None = None):
-        self.options, self.policy = options, policy
+    def __init__(
+        self,
+        options: Options,
+        policy: Policy,
+        helpers: Mapping[str, str] | None = None,
+        robot: Robot | None = None,
+    ):
+        """`robot`: None: nothing is known of which items it can grasp."""
+        self.options, self.policy, self._robot = options, policy, robot
         self.helpers = dict(helpers or {})
+        self._edge_points = EdgePoints(options.graph)
         self.beliefs = Beliefs()
         self.order: Order | None = None
+        self.delivered = DeliveredWatch(options.graph.surfaces)
 
     def begin(self, order: Order, attempts: Sequence[Attempt] = ()) -> None:
         """Begin an order; `attempts`: what was tried for it before a restart of the master."""
@@ -34,8 +52,25 @@ class Decider:
     def observe(self, scene: Scene) -> Situation:
         """Take in a scene; the same scene again changes nothing."""
         assert self.order is not None, "an order was begun"
-        self.beliefs = self.beliefs.observe(scene, self.options.graph)
+        self.beliefs = self.beliefs.observe(scene, self._edge_points)
         return Situation(scene, self.beliefs, self.order, helpers=self.helpers)
+
+    def hopeless(self, situation: Situation) -> Refusal | None:
+        """Why no policy can carry out the order; None: one may."""
+        if situation.beliefs.delivered:
+            return None
+        name, site = situation.order.item, self.options.site
+        unfit = "" if self._robot is None else self._robot.arm.refusal(name, site.item(name))
+        return Refusal(Reason.ITEM_UNFIT, unfit) if unfit else station_full(site, situation)
+
+    def choices(self, situation: Situation) -> Choices:
+        """What a client may choose among; nothing where the order ends without a choice."""
+        candidates = self.options.candidates(situation)
+        if self.hopeless(situation) or find(candidates, FINISH) is not None:
+            return Choices()
+        seen_at = situation.sighted_at
+        known = seen_at in self.options.site.bins
+        return Choices(candidates, seen_at if known else situation.order.from_bin)
 
     def questions(self, situation: Situation) -> list[Decision]:
         """The decisions whose chances the skills should be asked for."""
@@ -45,22 +80,18 @@ class Decider:
             if candidate.allowed and candidate.kind not in (WAIT, HAND_OVER, FINISH)
         ]
 
-    def decide(
-        self, situation: Situation, chances: Mapping[tuple[str, str], float] | None = None
-    ) -> Decision:
-        """The policy's choice; the same situation and chances give the same decision."""
-        if chances:
-            situation = replace(situation, chances=dict(chances))
+    def decide(self, situation: Situation) -> Decision:
+        """The policy's choice; the same situation gives the same decision."""
         candidates = self.options.candidates(situation)
         choice = self.policy.decide(situation, candidates)
         chosen = candidates[choice.index]
         chance = situation.chances.get(chosen.key)
         decision = chosen.decision(choice.reason, candidates, choice.probabilities.tolist(), chance)
-        return replace(decision, situation=situation)
+        return replace(decision, chosen_by=choice.by)
 
     def record(self, attempt: Attempt, after: Scene) -> None:
         """Take in how a decision went."""
-        self.beliefs = self.beliefs.record(attempt, after, self.options.graph)
+        self.beliefs = self.beliefs.record(attempt, after, self._edge_points)
 
 
 def make_decider(
@@ -68,10 +99,12 @@ def make_decider(
     config: MasterConfig,
     guardrails: Guardrails,
     helpers: Mapping[str, str] | None = None,
+    robot: Robot | None = None,
 ) -> Decider:
     """With the policy that the configuration names.
 
     `helpers`: names of skills beyond walk, approach, grasp and place, by what they provide.
+    `robot`: whose camera looks at the faces; None: the default one.
     """
-    options = Options(site, WalkGraph(site), guardrails, config)
-    return Decider(options, make_policy(options, config), helpers)
+    options = Options(site, WalkGraph(site, robot), guardrails, config)
+    return Decider(options, make_policy(options, config), helpers, robot)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrl_core.outcomes import Code
-from hrl_master.beliefs import FRESH, Try
-from hrl_master.boards import FLOOR
-from hrl_master.candidates import KINDS, LONGEST, Candidate
+from hrl_master.beliefs import FRESH, PastAttempt
+from hrl_master.candidate import KINDS, Candidate
+from hrl_master.candidates import LONGEST
+from hrl_master.orders import LEAVE_FACE
 from hrl_master.situation import Situation
+from hrl_master.surfaces import FLOOR
 
 BLOCKED = (Code.WALK_BLOCKED, Code.APPROACH_BLOCKED, Code.STEP_LIMIT)
 NOT_FOUND = (Code.ITEM_NOT_FOUND, Code.TARGET_NOT_SEEN, Code.SURFACE_NOT_FOUND)
@@ -37,7 +39,7 @@ CONTEXT = (
     Field("sighted", "confidence 0 to 1 that the item is where it was last seen"),
     Field("sighted_at_order", "0 or 1: it was seen in the bin of the order"),
     Field("order_in_vain", "0 or 1: the bin of the order was looked at in vain"),
-    Field("bins_looked_at", "share of the bins"),
+    Field("bins_looked_at", "bins looked at, 10; 1 at most"),
     Field("goal_way", "way to where the order goes on, 10 m"),
     Field("goal_cut_off", "0 or 1: every way there is believed to be blocked"),
     Field("blocked_ways", "number of ways believed to be blocked, 5"),
@@ -95,7 +97,7 @@ class Encoded:
 
 def encode(situation: Situation, candidates: Sequence[Candidate], advised: int) -> Encoded:
     """Both in the order of CONTEXT and ACTION; `advised`: index of what the tree would choose."""
-    history = _History(situation.beliefs.tries, situation.scene.stamp)
+    history = _History(situation.beliefs.attempts, situation.scene.stamp)
     rows = [
         [*_action(c, situation, history), float(k == advised)] for k, c in enumerate(candidates)
     ]
@@ -109,7 +111,7 @@ def encode(situation: Situation, candidates: Sequence[Candidate], advised: int) 
 class _History:
     """What was tried, counted once for all candidates."""
 
-    def __init__(self, tries: Sequence[Try], now: float):
+    def __init__(self, tries: Sequence[PastAttempt], now: float):
         self.now = now
         self.worked: dict[tuple[str, str, str], int] = {}
         self.failed: dict[tuple[str, str, str], int] = {}
@@ -130,14 +132,14 @@ def _context(s: Situation, candidates: Sequence[Candidate]) -> list[float]:
     sighting = beliefs.sightings.get(order.item)
     last = beliefs.last
     waits = 0
-    for t in reversed(beliefs.tries):
+    for t in reversed(beliefs.attempts):
         if t.skill != "wait":
             break
         waits += 1
     ahead, around = _room(scene.sectors)
     ways = [c.way for c in candidates if c.kind == "walk" and c.face]
     goal = min(ways, default=0.0)
-    bins = sum(1 for name in beliefs.looks if name != order.to_station)
+    bins = sum(1 for name in beliefs.inspections if name != order.to_station)
     return [
         float(scene.holding),
         float(beliefs.lost is not None),
@@ -156,12 +158,12 @@ def _context(s: Situation, candidates: Sequence[Candidate]) -> list[float]:
         around / 3,
         s.decisions / 30,
         min(s.elapsed / 200, 3.0),
-        sum(not t.worked for t in beliefs.tries) / 5,
+        sum(not t.worked for t in beliefs.attempts) / 5,
         waits / 5,
         *(float(last is not None and last.skill == skill) for skill in LASTS),
         float(last is None or last.worked),
         *(float(last is not None and last.code in codes) for codes in OUTCOMES.values()),
-        float(bool(s.helpers)),
+        float(LEAVE_FACE in s.helpers),
     ]
 
 
@@ -190,7 +192,7 @@ def _action(c: Candidate, s: Situation, history: _History) -> list[float]:
         float(c.face == s.order.to_station),
         float(bool(c.face) and c.face == s.sighted_at),
         float(bool(c.face) and s.looked_in_vain(c.face)),
-        float(bool(c.face) and c.face not in s.beliefs.looks),
+        float(bool(c.face) and c.face not in s.beliefs.inspections),
         float(seen is not None and seen.age < FRESH),
         0.0 if seen is None else seen.confidence,
     ]

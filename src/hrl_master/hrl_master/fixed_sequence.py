@@ -6,9 +6,10 @@ What everything else is compared with.
 from collections.abc import Sequence
 
 from hrl_core.outcomes import Code
-from hrl_master.candidates import FINISH, HAND_OVER, Candidate, Options
+from hrl_master.candidate import Candidate
+from hrl_master.candidates import FINISH, HAND_OVER, Options
 from hrl_master.choice import Choice, certain, find
-from hrl_master.mission import MasterConfig
+from hrl_master.config import MasterConfig
 from hrl_master.situation import Situation
 
 

@@ -7,13 +7,13 @@ import numpy as np
 from scipy.sparse import csgraph
 
 from hrl_core.config import ConfigError
-from hrl_core.geometry import compose, invert
-from hrl_core.site import Shelf, Site, Station
-from hrl_master.boards import Boards
-from hrl_master.ways import Ways
+from hrl_core.floor.clearance import signed_clearance
+from hrl_core.floor.grid import Grid
+from hrl_core.robot import Robot, load_robot
+from hrl_core.site import Site
+from hrl_master.surfaces import Surfaces
 
 CELL = 0.05  # m, grid of the room beside what the map shows
-ROOM = 0.35 + 0.5 * CELL  # m, half the width that a way needs
 SPACING = 0.2  # m, between points that are checked along a way
 FACE_WAYS = 3  # waypoints that a place in front of a face is joined to, at most
 
@@ -23,9 +23,12 @@ Edge = tuple[str, str]  # in the order of their names
 class WalkGraph:
     """Nodes: waypoints, and for each bin and station the staging pose in front of it."""
 
-    def __init__(self, site: Site):
-        self.site = site
-        faces = [*site.bins, *(station.name for station in site.stations)]
+    def __init__(self, site: Site, robot: Robot | None = None):
+        """`robot`: who walks, and whose camera looks at the faces; None: the default one."""
+        robot = robot or load_robot()
+        self.site, self.robot, self.base = site, robot, robot.base
+        self._needed = 0.5 * robot.base.way + 0.5 * CELL  # m to either side of a way
+        faces = site.targets
         if clash := sorted(set(faces) & set(site.waypoints)):
             raise ConfigError(
                 f"{site.name}: waypoints {clash} are named as bins or stations; "
@@ -36,7 +39,11 @@ class WalkGraph:
         stagings = [site.pose_in_front(name, site.staging)[:2] for name in faces]
         waypoints = [np.array(waypoint.pose[:2]) for waypoint in site.waypoints.values()]
         self.points = np.array([*waypoints, *stagings])  # (n, 2) m in map
-        self._field = _room_field(site)
+        # Room in every cell of the floor, with a rim of cells outside the site.
+        rows, columns = Grid.over(site.size, CELL).shape
+        self._grid = Grid((rows + 2, columns + 2), CELL, (-CELL, -CELL))
+        self._field = np.full(self._grid.shape, -1.0)
+        self._field[1:-1, 1:-1] = signed_clearance(site, self._grid.centres[1:-1, 1:-1])
         self.edges: tuple[Edge, ...] = tuple(sorted(self._find_edges(faces)))
         ends = np.array([[self.index[a], self.index[b]] for a, b in self.edges]).reshape(-1, 2)
         self.ends = ends  # (E, 2) indices of nodes
@@ -44,26 +51,17 @@ class WalkGraph:
         self._shortest = lru_cache(maxsize=64)(self._all_ways)
 
     @cached_property
-    def ways(self) -> Ways:
-        """The edges as points, with the room beside them."""
-        return Ways(self)
-
-    @cached_property
-    def boards(self) -> Boards:
+    def surfaces(self) -> Surfaces:
         """Where things stand."""
-        return Boards(self.site)
+        return Surfaces(self.site, self.robot)
 
     def room(self, points: np.ndarray) -> np.ndarray:
         """Room (...) m to the nearest wall, shelf or station of the map: points (..., 2) m.
 
         Negative outside the site.
         """
-        cells = (np.asarray(points) / CELL + 1).astype(int)
-        shape = self._field.shape
-        # The field has a rim of cells outside the site.
-        i = np.minimum(np.maximum(cells[..., 0], 0), shape[0] - 1)
-        j = np.minimum(np.maximum(cells[..., 1], 0), shape[1] - 1)
-        return self._field[i, j]
+        cells = self._grid.cells(points)
+        return self._field[cells[..., 0], cells[..., 1]]
 
     def distances(self, blocked: frozenset[Edge] = frozenset()) -> np.ndarray:
         """Lengths (n, n) m of the shortest ways between nodes; inf: there is none."""
@@ -124,7 +122,7 @@ class WalkGraph:
         line = point + share * (self.points[order] - point)
         room = self.room(line)
         # The robot may itself stand close to a shelf: what counts is that nothing lies between.
-        clear = (room[4:] > ROOM - 0.1).all(axis=0) & (room > 0.0).all(axis=0)
+        clear = (room[4:] > self._needed - 0.1).all(axis=0) & (room > 0.0).all(axis=0)
         return order[clear][:5] if clear.any() else order[:1]
 
     def _all_ways(self, blocked: frozenset[Edge]) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +138,7 @@ class WalkGraph:
         )
         return ways, before
 
-    def _find_edges(self, faces: list[str]) -> set[Edge]:
+    def _find_edges(self, faces: tuple[str, ...]) -> set[Edge]:
         site = self.site
         edges = {
             _edge(name, other)
@@ -166,28 +164,9 @@ class WalkGraph:
     def _clear(self, a: np.ndarray, b: np.ndarray) -> bool:
         """Whether the straight way between two points (2,) m keeps clear of the map."""
         steps = max(2, int(np.linalg.norm(b - a) / SPACING) + 1)
-        return bool((self.room(a + np.linspace(0, 1, steps)[:, None] * (b - a)) >= ROOM).all())
+        room = self.room(a + np.linspace(0, 1, steps)[:, None] * (b - a))
+        return bool((room >= self._needed).all())
 
 
 def _edge(a: str, b: str) -> Edge:
     return (a, b) if a < b else (b, a)
-
-
-def _room_field(site: Site) -> np.ndarray:
-    """Room (nx + 2, ny + 2) m around the middle of every cell of the floor; -1 on a rim around."""
-    shape = [int(np.ceil(length / CELL)) for length in site.size]
-    points = (np.moveaxis(np.indices(shape), 0, -1) + 0.5) * CELL
-    x, y = points[..., 0], points[..., 1]
-    room = np.min([x, y, site.size[0] - x, site.size[1] - y], axis=0)
-    for place in (*site.shelves, *site.stations):
-        room = np.minimum(room, _distance(place, points))
-    return np.pad(room, 1, constant_values=-1.0)
-
-
-def _distance(place: Shelf | Station, points: np.ndarray) -> np.ndarray:
-    """Distance (...) m from points (..., 2) m to a shelf or station; negative inside."""
-    middle = compose(np.array(place.pose), np.array([-0.5 * place.depth, 0.0, 0.0]))
-    planar = np.concatenate([points, np.zeros((*points.shape[:-1], 1))], axis=-1)
-    local = np.abs(compose(invert(middle), planar)[..., :2])
-    beyond = local - 0.5 * np.array([place.depth, place.width])
-    return np.hypot(*np.moveaxis(np.maximum(beyond, 0), -1, 0)) + np.minimum(beyond.max(-1), 0)

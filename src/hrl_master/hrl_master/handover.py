@@ -7,15 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hrl_core.outcomes import Code
+from hrl_master.orders import Attempt, Order, OrderState
+from hrl_master.reasons import Reason
 from hrl_master.scene import Scene
-
-if TYPE_CHECKING:
-    from hrl_master.mission import Attempt, Order, OrderState
 
 # The recommended next step by how the last attempts failed; {target} is what they were aimed at.
 _STEPS: Mapping[Code, str] = {
@@ -35,11 +33,9 @@ _STEPS: Mapping[Code, str] = {
     Code.FELL: "Switch the motors off, set the robot on its feet and look for damage.",
     Code.SENSOR_LOST: "Check the sensors and their cables: {detail}.",
     Code.INTERNAL_ERROR: "Look into the log of the skill {skill}: {detail}.",
+    Code.BASE_NOT_FOLLOWING: "See why the base does not drive: {detail}.",
     Code.E_STOP: "Find out why the emergency stop was pressed before it is released.",
 }
-
-
-NOT_APPROVED = "approval of"  # how the reason of a decision begins that a person did not let run
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ def recommend(order: Order, failed: list[Attempt], reason: str, holding: bool | 
     elif holding is None:
         steps.append("See where the robot stands and whether its gripper holds something.")
     known = [a for a in failed if a.outcome.code in _STEPS]
-    if failed and failed[-1].reason.startswith(NOT_APPROVED):
+    if failed and failed[-1].check.reason is Reason.NOT_APPROVED:
         last = failed[-1].decision
         steps.append(
             f"Say whether {last.skill} {last.target} may be done, then give the order again."

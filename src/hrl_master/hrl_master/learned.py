@@ -1,7 +1,7 @@
 """The learned policy: one small network that scores every candidate alike, run in numpy.
 
-A folder holds `weights.npz` and `card.yaml`. The network, with tanh after every layer but the last
-of a head:
+A folder holds `weights.pt` and `card.yaml`, in the format of all policies (hrl_core.policy). The
+network, with tanh after every layer but the last of a head:
 
     context (C,)                              -> context_w0, context_b0, ...  -> c
     actions (n, F)                            -> action_w0, action_b0, ...    -> a (n, k)
@@ -9,35 +9,34 @@ of a head:
 """
 
 import hashlib
-import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 from pydantic import Field
 
-from hrl_core.config import Config, ConfigError, load_yaml
+from hrl_core.config import Config, ConfigError
+from hrl_core.policy.card import Sha256, load_card, save_card
+from hrl_core.policy.weights import WEIGHTS, read_weights, write_weights
 from hrl_master.behaviour_tree import BehaviourTree
-from hrl_master.candidates import Candidate
+from hrl_master.candidate import Candidate
 from hrl_master.choice import Choice
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
 from hrl_master.situation import Situation
 
 FOLDER = Path(__file__).parent / "policies" / "default"  # of the policy that is shipped
-WEIGHTS, CARD = "weights.npz", "card.yaml"
-TRUNKS, HEADS = ("context", "action"), ("score", "value")
+CARD = "card.yaml"
+TRUNKS, HEAD = ("context", "action"), "score"
 
 
-class PolicyCard(Config):
+class MasterCard(Config):
     """What a policy is, where it comes from and how it did."""
 
     name: str
     context: tuple[str, ...] = Field(description="names of the context's numbers, in order")
     actions: tuple[str, ...] = Field(description="names of a candidate's numbers, in order")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of weights.npz")
+    sha256: Sha256 = Field(description="of weights.pt")
     trained_on: str = Field(description="worlds and disturbances, in words")
     seed: int
     missions: int = Field(ge=0, description="that it was trained on")
@@ -46,21 +45,20 @@ class PolicyCard(Config):
 
 
 class Network:
-    """The layers of a policy: logits and value of encoded situations."""
+    """The layers of a policy: logits of encoded situations."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]):
-        self._parts = {part: _layers(weights, part) for part in (*TRUNKS, *HEADS)}
-        for part in (*TRUNKS, "score"):
-            if not self._parts[part]:
+        self._parts = {part: _layers(weights, part) for part in (*TRUNKS, HEAD)}
+        for part, layers in self._parts.items():
+            if not layers:
                 raise ConfigError(f"no layer {part}_w0; there are {sorted(weights)}")
-        widths = {part: layers[0][0].shape[0] for part, layers in self._parts.items() if layers}
+        widths = {part: layers[0][0].shape[0] for part, layers in self._parts.items()}
         for part, names in zip(TRUNKS, (CONTEXT_NAMES, ACTION_NAMES), strict=True):
             if widths[part] != len(names):
                 raise ConfigError(f"{part}_w0 takes {widths[part]} numbers, needs {len(names)}")
         c, a = (self._parts[part][-1][0].shape[1] for part in TRUNKS)
-        for head, width in (("score", c + 3 * a), ("value", c + 2 * a)):
-            if head in widths and widths[head] != width:
-                raise ConfigError(f"{head}_w0 takes {widths[head]} numbers, needs {width}")
+        if widths[HEAD] != c + 3 * a:
+            raise ConfigError(f"{HEAD}_w0 takes {widths[HEAD]} numbers, needs {c + 3 * a}")
 
     def logits(self, encoded: Encoded) -> np.ndarray:
         """(n,) of the candidates; -inf where one is not allowed."""
@@ -75,14 +73,6 @@ class Network:
         logits = self.logits(encoded)
         weights = np.exp(logits - logits.max())
         return weights / weights.sum()
-
-    def value(self, encoded: Encoded) -> float:
-        """What return is expected; nan where the policy has no value head."""
-        if not self._parts["value"]:
-            return float("nan")
-        context, _, pooled = self._embed(encoded)
-        inputs = np.concatenate([context, pooled])[None]
-        return float(_run(self._parts["value"], inputs, last=False)[0, 0])
 
     def _embed(self, encoded: Encoded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Context (c,), actions (n, k), and mean and maximum over the allowed actions (2 k,)."""
@@ -156,7 +146,7 @@ class LearnedPolicy:
         return sorted(shares, key=lambda row: -abs(row[2]))
 
 
-def load_policy(folder: Path) -> tuple[PolicyCard, dict[str, np.ndarray]]:
+def load_policy(folder: Path) -> tuple[MasterCard, dict[str, np.ndarray]]:
     """Card and weights of a folder, checked against each other and against the features.
 
     Raises ConfigError with what is wrong and what is needed.
@@ -167,14 +157,7 @@ def load_policy(folder: Path) -> tuple[PolicyCard, dict[str, np.ndarray]]:
                 f"{folder}: no {name}; a policy's folder holds {CARD} and {WEIGHTS}, "
                 "as `./hrl train master` writes them"
             )
-    card = load_yaml(folder / CARD, PolicyCard)
-    data = (folder / WEIGHTS).read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != card.sha256:
-        raise ConfigError(
-            f"{folder / WEIGHTS} has sha256 {found[:12]}..., the card says {card.sha256[:12]}...: "
-            "they do not belong together"
-        )
+    card = load_card(folder / CARD, MasterCard)
     schemas = (("context", card.context, CONTEXT_NAMES), ("actions", card.actions, ACTION_NAMES))
     for what, learned, known in schemas:
         if learned != known:
@@ -183,15 +166,7 @@ def load_policy(folder: Path) -> tuple[PolicyCard, dict[str, np.ndarray]]:
                 f"{folder / CARD}: {what} was learned on {len(learned)} numbers, this version has "
                 f"{len(known)}; what differs: {differ}; train the policy anew"
             )
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            weights = {name: np.asarray(arrays[name], np.float32) for name in arrays.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{folder / WEIGHTS}: {error}") from error
-    broken = sorted(name for name, array in weights.items() if not np.isfinite(array).all())
-    if broken:
-        raise ConfigError(f"{folder / WEIGHTS}: {broken} hold numbers that are not finite")
-    return card, weights
+    return card, read_weights(folder, card.sha256)
 
 
 def write_policy(
@@ -204,27 +179,25 @@ def write_policy(
     missions: int,
     figures: Mapping[str, float],
     commit: str = "",
-) -> PolicyCard:
+) -> MasterCard:
     """Write weights and card of a policy, and return the card."""
-    arrays = {key: np.asarray(array, np.float32) for key, array in weights.items()}
+    import torch
+
+    arrays = {key: np.ascontiguousarray(array, np.float32) for key, array in weights.items()}
     Network(arrays)  # raises ConfigError where the layers do not fit
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
-    card = PolicyCard(
+    content = write_weights(folder, {key: torch.from_numpy(a) for key, a in arrays.items()})
+    card = MasterCard(
         name=name,
         context=CONTEXT_NAMES,
         actions=ACTION_NAMES,
-        sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+        sha256=hashlib.sha256(content).hexdigest(),
         trained_on=trained_on,
         seed=seed,
         missions=missions,
         commit=commit,
         figures={key: float(value) for key, value in figures.items()},
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS).write_bytes(buffer.getvalue())
-    text = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, width=100)
-    (folder / CARD).write_text(text, encoding="utf-8")
+    save_card(folder, card)
     return card
 
 

@@ -7,57 +7,30 @@ been acted on. The tables are explained in docs/ledger.md.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import socket
-import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
 from hrl_core.config import ConfigError
 from hrl_master.approvals import Answer, Request
-from hrl_master.ledger_schema import APPLICATION_ID, MIGRATIONS
+from hrl_master.ledger_chain import Write
+from hrl_master.ledger_errands import ErrandLedger, TakenErrand
+from hrl_master.ledger_file import LedgerError, text_of
+from hrl_master.orders import Attempt, Decision, Order
+from hrl_master.processes import is_alive, process_name
 
-if TYPE_CHECKING:
-    from hrl_master.mission import Attempt, Decision, Order
-
-PATIENCE = 30.0  # s of wall time for another process to finish its write
-
-
-class LedgerError(RuntimeError):
-    """The ledger cannot take what it was told; nothing may be acted on."""
+Deed = Literal["order", "cancel", "stop", "release"]
 
 
-class Ledger:
+class Ledger(ErrandLedger):
     """One connection to a ledger; several processes may write to one file at a time.
 
-    `durable`: every write is on the disk when it returns, so that even a power cut loses nothing;
-    without it a killed process loses nothing. Times named *_at are s since 1970 by the computer's
-    clock, the others s of ROS time.
+    Every method that writes raises LedgerFault where it cannot. Times named *_at are s since 1970
+    by the computer's clock, the others s of ROS time.
     """
-
-    def __init__(self, path: str | Path, durable: bool = True, must_exist: bool = False):
-        self.path = Path(path).expanduser()
-        if must_exist and not self.path.is_file():
-            raise ConfigError(f"ledger {self.path}: no such file")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, PATIENCE, isolation_level=None)
-            self._connection.row_factory = sqlite3.Row
-            self._migrate()
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"ledger {self.path}: {error}") from error
-
-    def close(self) -> None:
-        self._connection.close()
 
     def __enter__(self) -> Ledger:
         return self
@@ -74,49 +47,55 @@ class Ledger:
         with self._writing() as write:
             if self.knows(mission):
                 raise LedgerError(f"mission {mission!r} is in the ledger already: {self.path}")
-            write(
-                "INSERT INTO missions (id, about, began_at, process) VALUES (?, ?, ?, ?)",
-                (mission, _json(about), time.time(), process_name()),
+            write.insert(
+                "missions",
+                id=mission,
+                about=text_of(about),
+                began_at=time.time(),
+                process=process_name(),
             )
             for index, order in enumerate(orders):
-                write(
-                    "INSERT INTO orders (mission, number, id, item, from_bin, to_station) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    (mission, index, order.id, order.item, order.from_bin, order.to_station),
+                write.insert(
+                    "orders",
+                    mission=mission,
+                    number=index,
+                    id=order.id,
+                    item=order.item,
+                    from_bin=order.from_bin,
+                    to_station=order.to_station,
                 )
 
     def begin_order(self, mission: str, order: int, stamp: float) -> None:
         with self._writing() as write:
-            write(
-                "UPDATE orders SET began = ? WHERE mission = ? AND number = ? AND began IS NULL",
-                (stamp, mission, order),
-            )
+            which = "mission = ? AND number = ? AND began IS NULL"
+            write.update("orders", {"began": stamp}, which, mission, order)
 
     def end_order(
         self, mission: str, order: int, code: int, detail: str, stamp: float, decisions: int,
         package: Mapping[str, object] | None = None,
+        errands: Sequence[TakenErrand] = (),
     ) -> None:  # fmt: skip
-        """Close an order, with the package of its hand-over if it has one; the mission, too, if
-        it was the last."""
+        """Close an order, with the package of its hand-over if it has one, and what systems are
+        to do then; the mission, too, if it was the last."""
+        now = time.time()
+        end = {"code": code, "detail": detail, "ended": stamp, "ended_at": now}
         with self._writing() as write:
-            done = write(
-                "UPDATE orders SET code = ?, detail = ?, ended = ?, ended_at = ?, decisions = ? "
-                "WHERE mission = ? AND number = ? AND code IS NULL",
-                (code, detail, stamp, time.time(), decisions, mission, order),
-            )
-            if done.rowcount != 1:
+            which = "mission = ? AND number = ? AND code IS NULL"
+            values = {**end, "decisions": decisions}
+            if write.update("orders", values, which, mission, order) != 1:
                 raise LedgerError(f"order {order} of mission {mission!r} has ended already")
             if package is not None:
-                write(
-                    "INSERT INTO handovers (mission, order_number, at, package) "
-                    "VALUES (?, ?, ?, ?)",
-                    (mission, order, time.time(), _json(package)),
+                write.insert(
+                    "handovers",
+                    mission=mission,
+                    order_number=order,
+                    at=now,
+                    package=text_of(package),
                 )
-            write(
-                "UPDATE missions SET ended_at = ? WHERE id = ? AND NOT EXISTS "
-                "(SELECT 1 FROM orders WHERE mission = ? AND code IS NULL)",
-                (time.time(), mission, mission),
-            )
+            for taken in errands:
+                self._take_errand(write, taken, mission, order, stamp)
+            last = "id = ? AND NOT EXISTS (SELECT 1 FROM orders WHERE mission = ? AND code IS NULL)"
+            write.update("missions", {"ended_at": now}, last, mission, mission)
 
     def knows(self, mission: str) -> bool:
         return bool(self.rows("SELECT 1 FROM missions WHERE id = ?", mission))
@@ -134,30 +113,30 @@ class Ledger:
     def decide(self, mission: str, order: int, decision: Decision, stamp: float) -> None:
         """Take down a decision; only then may it be acted on."""
         d = decision
-        columns = {
-            "mission": mission,
-            "order_number": order,
-            "number": d.index,
-            "made": stamp,
-            "made_at": time.time(),
-            "skill": d.skill,
-            "target": d.target,
-            "face": d.face,
-            "purpose": d.purpose,
-            "reason": d.reason,
-            "tier": d.tier,
-            "chance": d.chance,
-            "pose": _numbers(d.pose),
-            "item_in_hand": _numbers(d.item_in_hand),
-            "parameters": _json(dict(d.parameters)),
-            "candidates": _json(list(d.candidates)),
-            "probabilities": _json([round(float(p), 6) for p in d.probabilities]),
-            "allowed": _json([bool(a) for a in d.allowed]),
-            "why_not": _json(list(d.why_not)),
-        }
-        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         with self._writing() as write:
-            write(f"INSERT INTO decisions ({names}) VALUES ({marks})", tuple(columns.values()))
+            write.insert(
+                "decisions",
+                mission=mission,
+                order_number=order,
+                number=d.index,
+                made=stamp,
+                made_at=time.time(),
+                skill=d.skill,
+                target=d.target,
+                face=d.face,
+                purpose=d.purpose,
+                reason=d.reason,
+                tier=d.tier,
+                chance=d.chance,
+                pose=_numbers(d.pose),
+                item_in_hand=_numbers(d.item_in_hand),
+                parameters=text_of(dict(d.parameters)),
+                candidates=text_of(list(d.candidates)),
+                probabilities=text_of([round(float(p), 6) for p in d.probabilities]),
+                allowed=text_of([bool(a) for a in d.allowed]),
+                why_not=text_of(list(d.why_not)),
+                chosen_by=d.chosen_by or None,
+            )
 
     def outcome(
         self, mission: str, index: int, attempt: Attempt, stamp: float, ran: bool = True
@@ -165,41 +144,43 @@ class Ledger:
         """Take down how a decision ended; `ran`: False where it was stopped before it began."""
         outcome, check = attempt.outcome, attempt.check
         with self._writing() as write:
-            write(
-                "INSERT INTO outcomes (mission, decision, ended, ended_at, ran, code, detail, "
-                "confirmed, verdict, evidence, check_ok, check_sentence, pose) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    mission, index, stamp, time.time(), ran, int(outcome.code), outcome.detail,
-                    outcome.verdict.confirmed, outcome.verdict.sentence,
-                    _json(outcome.verdict.evidence), check.ok, check.sentence,
-                    _numbers(outcome.pose),
-                ),
-            )  # fmt: skip
+            write.insert(
+                "outcomes",
+                mission=mission,
+                decision=index,
+                ended=stamp,
+                ended_at=time.time(),
+                ran=ran,
+                code=int(outcome.code),
+                detail=outcome.detail,
+                confirmed=outcome.verdict.confirmed,
+                verdict=outcome.verdict.sentence,
+                evidence=text_of(outcome.verdict.evidence),
+                check_ok=check.ok,
+                check_sentence=check.sentence,
+                check_reason=check.reason.value,
+                pose=_numbers(outcome.pose),
+            )
 
     # Approvals
 
     def request(self, request: Request) -> None:
         """Take down an approval that is asked for."""
         with self._writing() as write:
-            write(
-                "INSERT INTO approvals (id, mission, decision, what, why, tier, asked, expires, "
-                "asked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    request.id, request.mission, request.decision, request.what, request.why,
-                    request.tier, request.asked, request.expires, time.time(),
-                ),
-            )  # fmt: skip
+            write.insert("approvals", **vars(request), asked_at=time.time())
 
     def answer(
         self, approval: str, answer: Answer, counted: bool, stamp: float | None = None
     ) -> None:
         """Take down an answer; `counted`: False for one that came too late or twice."""
         with self._writing() as write:
-            write(
-                "INSERT INTO answers (approval, verdict, by, comment, counted, stamp, at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (approval, answer.verdict, answer.by, answer.comment, counted, stamp, time.time()),
+            write.insert(
+                "answers",
+                approval=approval,
+                **vars(answer),
+                counted=counted,
+                stamp=stamp,
+                at=time.time(),
             )
 
     def answers(self, approval: str) -> str | None:
@@ -209,6 +190,47 @@ class Ledger:
         rows = self.rows("SELECT verdict, by FROM answers WHERE approval = ? AND counted", approval)
         return f"{rows[0]['verdict']} by {rows[0]['by']}" if rows else ""
 
+    # People, and the missions that they give
+
+    def person_did(self, by: str, did: Deed, mission: str | None = None, detail: str = "") -> None:
+        """Take down what a person does, beside answers to approvals."""
+        with self._writing() as write:
+            _person(write, by, did, mission, detail)
+
+    def queue_mission(self, mission: str, orders: Sequence[Order], by: str) -> None:
+        """Keep a mission that waits for its turn; raises LedgerError if it is known."""
+        with self._writing() as write:
+            queued = self.rows("SELECT 1 FROM queue WHERE mission = ?", mission)
+            if queued or self.knows(mission):
+                raise LedgerError(
+                    f"mission {mission!r} was given before; a new one needs a new mission_id"
+                )
+            values = [vars(order) for order in orders]
+            write.insert("queue", mission=mission, orders=text_of(values), by=by, at=time.time())
+            _person(write, by, "order", mission, "; ".join(str(order) for order in orders))
+
+    def waiting(self) -> list[tuple[str, list[Order]]]:
+        """Missions that wait for their turn, the oldest first."""
+        rows = self.rows(
+            "SELECT mission, orders FROM queue WHERE cancelled_at IS NULL "
+            "AND mission NOT IN (SELECT id FROM missions) ORDER BY at, rowid"
+        )
+        return [(row["mission"], [Order(**o) for o in json.loads(row["orders"])]) for row in rows]
+
+    def stopped(self) -> bool:
+        """Whether a person has pressed the stop, by what is taken down, and none released it."""
+        rows = self.rows(
+            "SELECT did FROM people WHERE did IN ('stop', 'release') ORDER BY rowid DESC LIMIT 1"
+        )
+        return bool(rows) and rows[0]["did"] == "stop"
+
+    def cancel_queued(self, mission: str, by: str, why: str) -> None:
+        """Take a mission that waits out of the queue."""
+        with self._writing() as write:
+            values = {"cancelled_at": time.time(), "why": why}
+            write.update("queue", values, "mission = ? AND cancelled_at IS NULL", mission)
+            _person(write, by, "cancel", mission, why)
+
     # What else is told
 
     def picture(
@@ -217,19 +239,20 @@ class Ledger:
     ) -> None:  # fmt: skip
         """Keep a picture as evidence of an approval or of an order's hand-over."""
         with self._writing() as write:
-            write(
-                "INSERT INTO pictures (mission, approval, order_number, camera, stamp, jpeg) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (mission, approval, order, camera, stamp, jpeg),
+            write.insert(
+                "pictures",
+                mission=mission,
+                approval=approval,
+                order_number=order,
+                camera=camera,
+                stamp=stamp,
+                jpeg=jpeg,
             )
 
     def event(self, mission: str | None, kind: str, detail: str) -> None:
         """Take down an event: "error", "violation", "restart" or "note"."""
         with self._writing() as write:
-            write(
-                "INSERT INTO events (mission, kind, detail, at) VALUES (?, ?, ?, ?)",
-                (mission, kind, detail, time.time()),
-            )
+            write.insert("events", mission=mission, kind=kind, detail=detail, at=time.time())
 
     def judge(
         self, mission: str, order: int, *, delivered: bool, solvable: bool | None = None,
@@ -238,14 +261,19 @@ class Ledger:
         """What a simulated plant's truth says of an order that has ended. The master never reads
         it."""
         with self._writing() as write:
-            write(
-                "INSERT INTO judgements (mission, order_number, delivered, solvable, wrong_item, "
-                "contacts_with_people, cause) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (mission, order, delivered, solvable, wrong_item, contacts_with_people, cause),
+            write.insert(
+                "judgements",
+                mission=mission,
+                order_number=order,
+                delivered=delivered,
+                solvable=solvable,
+                wrong_item=wrong_item,
+                contacts_with_people=contacts_with_people,
+                cause=cause,
             )
 
     def reopen(self, mission: str, order: int, by: str, why: str) -> None:
-        """A person found that an order which counted as delivered was not done."""
+        """An order which counted as delivered was not done: so a person or the master found."""
         known = self.rows("SELECT code, detail FROM orders WHERE mission = ? AND number = ?",
                           mission, order)  # fmt: skip
         if not known:
@@ -256,10 +284,19 @@ class Ledger:
                 f"{known[0]['detail'] or 'it has not ended'}"
             )
         with self._writing() as write:
-            write(
-                "INSERT INTO reopened (mission, order_number, by, why, at) VALUES (?, ?, ?, ?, ?)",
-                (mission, order, by, why, time.time()),
+            write.insert(
+                "reopened", mission=mission, order_number=order, by=by, why=why, at=time.time()
             )
+            self._take_back(write, mission, order)
+
+    def pictures(self, mission: str, order: int) -> dict[str, bytes]:
+        """The JPEG of each camera that was kept of an order's hand-over."""
+        rows = self.rows(
+            "SELECT camera, jpeg FROM pictures WHERE mission = ? AND order_number = ?",
+            mission,
+            order,
+        )
+        return {row["camera"]: row["jpeg"] for row in rows}
 
     # After a restart
 
@@ -272,96 +309,21 @@ class Ledger:
 
     def claim(self, mission: str) -> bool:
         """Make a mission this process's own; False where another process was faster."""
-        row = self.rows("SELECT process, ended_at FROM missions WHERE id = ?", mission)[0]
+        row = self.rows("SELECT * FROM missions WHERE id = ?", mission)[0]
         if row["ended_at"] is not None or is_alive(row["process"]):
             return False
         with self._writing() as write:
-            done = write(
-                "UPDATE missions SET process = ?, restarts = restarts + 1 "
-                "WHERE id = ? AND process = ?",
-                (process_name(), mission, row["process"]),
-            )
-        return done.rowcount == 1
+            values = {"process": process_name(), "restarts": row["restarts"] + 1}
+            which = "id = ? AND process = ?"
+            return write.update("missions", values, which, mission, row["process"]) == 1
 
-    # Reading
 
-    def rows(self, query: str, *values) -> list[sqlite3.Row]:
-        try:
-            return self._connection.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise LedgerError(f"ledger {self.path}: {error}") from error
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator:
-        """One transaction; it is committed when the block ends."""
-        execute = self._connection.execute
-        try:
-            execute("BEGIN IMMEDIATE")
-            try:
-                yield execute
-                execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise LedgerError(f"ledger {self.path}: {error}") from error
-
-    def _migrate(self) -> None:
-        """Bring the file to the newest version of the schema, each step in one transaction."""
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")  # two processes may open a new file at the same time
-        try:
-            version = execute("PRAGMA user_version").fetchone()[0]
-            owner = execute("PRAGMA application_id").fetchone()[0]
-            tables = execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-            if owner != APPLICATION_ID and (tables or owner):
-                raise ConfigError(f"{self.path} is an SQLite file, but no ledger of hrl")
-            if version > len(MIGRATIONS):
-                raise ConfigError(
-                    f"ledger {self.path} has version {version}, this program knows versions up to "
-                    f"{len(MIGRATIONS)}: use a newer hrl"
-                )
-            for step in range(version, len(MIGRATIONS)):
-                for statement in MIGRATIONS[step]:
-                    execute(statement)
-            execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-            execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            raise
+def _person(write: Write, by: str, did: Deed, mission: str | None, detail: str) -> None:
+    write.insert("people", by=by, did=did, mission=mission, detail=detail, at=time.time())
 
 
 DELIVERED = 1  # hrl_core.outcomes.Code.SUCCEEDED, as a number in the file
 
 
-def process_name() -> str:
-    """Names this process so that it can be told whether it still lives: host, pid, start time."""
-    return f"{socket.gethostname()} {os.getpid()} {_start_time(os.getpid())}"
-
-
-def is_alive(process: str) -> bool:
-    """Whether a named process lives on this host. One of another host counts as gone: SQLite's WAL
-    does not work over a network, so that host was a container in this one's place."""
-    host, pid, started = process.split()
-    return host == socket.gethostname() and _start_time(int(pid)) == started
-
-
-def _start_time(pid: int) -> str:
-    """Start of a process in clock ticks since boot (proc(5), field 22); "gone" without one."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return "gone" if pid != os.getpid() else "unknown"
-    fields = stat.rpartition(")")[2].split()
-    return "gone" if fields[0] == "Z" else fields[19]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
-
-
 def _numbers(array: np.ndarray | None) -> str | None:
-    return None if array is None else _json(np.asarray(array, float).tolist())
+    return None if array is None else text_of(np.asarray(array, float).tolist())

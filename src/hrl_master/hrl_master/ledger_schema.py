@@ -4,6 +4,7 @@ A step that is released is never changed; what is new comes as another step.
 """
 
 APPLICATION_ID = 0x48524C31  # "HRL1"
+CHAINED = 4  # the first version with a chain
 
 _CREATE = (
     """CREATE TABLE missions (
@@ -108,4 +109,54 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             FOREIGN KEY (mission, order_number) REFERENCES orders
         )""",
     ),
+    # A hrl_master.reasons.Reason beside the sentence of the master's own check.
+    ("ALTER TABLE outcomes ADD COLUMN check_reason TEXT NOT NULL DEFAULT 'none'",),
+    # hrl_master.ledger_chain fills the chain with what an older file holds.
+    (
+        "ALTER TABLE answers ADD COLUMN answered_by TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE chain (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- SQLite keeps the highest beside the table
+            of_table TEXT NOT NULL, of_row INTEGER NOT NULL,  -- its rowid
+            content TEXT NOT NULL,            -- sha256 of the row as it was written
+            hash TEXT NOT NULL                -- sha256 of the hash before and of all the above
+        )""",
+        *_append_only("chain"),
+    ),
+    # What other systems are to do, and how that ended; one that has not ended is owed.
+    (
+        """CREATE TABLE errands (
+            key TEXT PRIMARY KEY,             -- of idempotency
+            mission TEXT NOT NULL, order_number INTEGER NOT NULL,
+            skill TEXT NOT NULL, goal TEXT NOT NULL,                                 -- JSON
+            tier INTEGER NOT NULL, chance REAL,
+            made REAL NOT NULL, made_at REAL NOT NULL,
+            FOREIGN KEY (mission, order_number) REFERENCES orders
+        )""",
+        """CREATE TABLE errand_ends (
+            errand TEXT PRIMARY KEY REFERENCES errands,
+            code INTEGER NOT NULL, detail TEXT NOT NULL,
+            confirmed INTEGER NOT NULL, verdict TEXT NOT NULL,
+            answer TEXT,                      -- JSON
+            ended_at REAL NOT NULL
+        )""",
+        *_append_only("errands"),
+        *_append_only("errand_ends"),
+    ),
+    # What people did beside answering approvals, and the missions that wait for their turn.
+    (
+        """CREATE TABLE people (
+            by TEXT NOT NULL,                 -- who
+            did TEXT NOT NULL,                -- order, cancel, stop, release
+            mission TEXT, detail TEXT NOT NULL, at REAL NOT NULL
+        )""",
+        """CREATE TABLE queue (
+            mission TEXT PRIMARY KEY,         -- waits until a row of missions has this id
+            orders TEXT NOT NULL,             -- JSON
+            by TEXT NOT NULL, at REAL NOT NULL,
+            cancelled_at REAL, why TEXT       -- NULL: was not
+        )""",
+        *_append_only("people"),
+    ),
+    # Who chose a decision of a guided mission; NULL: the master's own policy did.
+    ("ALTER TABLE decisions ADD COLUMN chosen_by TEXT",),
 )  # fmt: skip

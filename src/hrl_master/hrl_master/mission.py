@@ -1,165 +1,35 @@
 """A mission: orders worked off one after the other by decisions, each checked before and after.
 
-Every decision is in the ledger before it is returned, its outcome before the next decision.
+Every decision is in the ledger before it is acted on, its outcome before the next decision. What
+the ledger cannot take when it happens is owed to it: it comes later, and says the same. One long
+class on purpose: what is written in which order, and what may be done before it, is read in one go.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from pydantic import Field
+from dataclasses import replace
 
 from hrl_core.outcomes import Code, Outcome, Verdict
-from hrl_core.site import Site
-from hrl_master.approvals import Answer, Approver, Request, nobody
-from hrl_master.guardrails import Check, Guardrails
-from hrl_master.handover import NOT_APPROVED, HandOver, make_package
+from hrl_master.approvals import Answer, Approver, Request, nobody, request_for
+from hrl_master.config import MasterConfig
+from hrl_master.decider import Decider
+from hrl_master.errands import Errands
+from hrl_master.guardrails import Guardrails
+from hrl_master.guided import Choices, Guided
+from hrl_master.handover import HandOver, make_package
 from hrl_master.ledger import Ledger
-from hrl_master.risk import RiskConfig, tier_of
+from hrl_master.ledger_errands import TakenErrand
+from hrl_master.ledger_file import LedgerFault
+from hrl_master.orders import FINISH, HAND_OVER, Attempt, Decision, Order, OrderEnd, OrderState
+from hrl_master.reasons import Check, Reason
+from hrl_master.recovery import Restored
+from hrl_master.risk import tier_of
 from hrl_master.scene import Scene
-
-if TYPE_CHECKING:
-    from hrl_master.decider import Decider
-    from hrl_master.recovery import Restored
-    from hrl_master.situation import Situation
-
-LEAVE_FACE = "leave_face"  # purpose: drive away from the shelf or station in front
-FINISH, HAND_OVER = "finish", "hand_over"  # decisions that end an order
-
-
-@dataclass(frozen=True)
-class Order:
-    """Bring an item from a bin to a station."""
-
-    item: str
-    from_bin: str
-    to_station: str
-    id: str = ""
-
-    def check(self, site: Site) -> None:
-        """Raise ConfigError if the item, the bin or the station is unknown."""
-        site.item(self.item)
-        site.shelf_of(self.from_bin)
-        site.station(self.to_station)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The next skill and its target, with what else was possible and why this one."""
-
-    skill: str  # walk, approach, grasp, place or a helper; finish or hand_over end the order
-    target: str  # waypoint, bin, station or item
-    reason: str
-    face: str = ""  # bin or station that it is done at
-    pose: np.ndarray | None = None  # (3,) base_link in map, for walk
-    item_in_hand: np.ndarray | None = None  # (4, 4), for place
-    purpose: str = ""  # what a helper is used for, e.g. LEAVE_FACE
-    parameters: Mapping[str, float] = field(default_factory=dict)  # of a helper
-    chance: float | None = None  # of success, as the skill gave it; None: it gave none
-    candidates: tuple[str, ...] = ()  # "skill target", in the order of the two below
-    probabilities: tuple[float, ...] = ()
-    allowed: tuple[bool, ...] = ()
-    why_not: tuple[str, ...] = ()  # of the candidates that are not allowed; else ""
-    tier: int = 0  # of risk; see hrl_master.risk
-    index: int = -1  # its number in the mission, once it is taken down
-    situation: Situation | None = field(default=None, repr=False, compare=False)  # it was made in
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A decision that ran, how it ended, and what the master's own check says."""
-
-    decision: Decision
-    outcome: Outcome
-    check: Check
-
-    @property
-    def worked(self) -> bool:
-        return self.outcome.succeeded and self.check.ok
-
-    @property
-    def reason(self) -> str:
-        """Why it failed or worked: the master's own check where the skill saw no failure."""
-        return self.check.sentence if self.outcome.succeeded else self.outcome.detail
-
-
-@dataclass
-class OrderState:
-    """Everything that was tried for one order."""
-
-    order: Order
-    attempts: list[Attempt] = field(default_factory=list)
-    delivered: bool = False
-    item_in_hand: np.ndarray | None = None  # (4, 4), as the last grasp measured it
-    decisions: int = 0  # that were acted on
-    began: float | None = None  # s, stamp of the first scene
-    restarted: bool = False  # the master has ended since the last attempt
-    doubt: str = ""  # why it must not go on after a restart
-
-    @property
-    def last(self) -> Attempt | None:
-        """The last attempt that was not a helper's, such as leaving a face."""
-        deeds = [attempt for attempt in self.attempts if not attempt.decision.purpose]
-        return deeds[-1] if deeds else None
-
-    def failures(self, skill: str, target: str | None = None) -> int:
-        """How often a skill failed (at a target)."""
-        return sum(
-            a.decision.skill == skill and target in (None, a.decision.target) and not a.worked
-            for a in self.attempts
-        )
-
-
-class OrderEnd(NamedTuple):
-    """How an order ended."""
-
-    order: Order
-    code: Code
-    detail: str
-    duration: float  # s of scene stamps
-    decisions: int  # that were acted on
-
-
-class MasterConfig(RiskConfig):
-    """Limits of the master; see config/master.yaml."""
-
-    strikes: int = Field(
-        default=3,
-        ge=1,
-        le=20,
-        description="failures of one skill at one target before a person is asked, "
-        "whatever the policy says",
-    )
-    max_failures: int = Field(
-        default=3, ge=1, le=20, description="failures of one skill before the tree asks a person"
-    )
-    max_decisions: int = Field(
-        default=30, ge=4, le=500, description="decisions per order before a person is asked"
-    )
-    near_standoff: float = Field(
-        default=0.08, gt=0, le=0.5, description="m; closer counts as standing at a face"
-    )
-    near_standoff_yaw: float = Field(default=0.14, gt=0, le=1, description="rad; likewise")
-    way_out: float = Field(
-        default=0.6, gt=0, le=2, description="m to leave a face by, where a skill can do that"
-    )
-    approach_range: float = Field(
-        default=2.6, gt=0.5, le=5, description="m from a face; an approach may start"
-    )
-    direct_walk: float = Field(
-        default=14.0, gt=1, le=15, description="m; farther goals go by waypoints"
-    )
-    policy: str = Field(
-        default="behaviour_tree", description="which policy decides; see hrl_master.policy.POLICIES"
-    )
-    policy_folder: str = Field(
-        default="", description="weights and card of the learned policy; empty: the shipped one"
-    )
+from hrl_master.situation import Situation
 
 
 class Mission:
@@ -168,7 +38,8 @@ class Mission:
     The caller runs the decision (as a ROS action or in process) and reports its outcome with the
     scene before and after it. Where a decision needs a person's approval, `approver` answers at
     once; without one (None) the caller sees `pending`, calls `answer` when it comes and then
-    `go_ahead` before it runs the decision.
+    `go_ahead` before it runs the decision. While the mission `owes` the ledger something nothing
+    may be run: the caller calls `settle` until that succeeds, then `go_ahead`.
     """
 
     def __init__(
@@ -183,13 +54,15 @@ class Mission:
         approver: Approver | None = nobody,
         about: Mapping[str, object] | None = None,
         restored: Restored | None = None,
-        on_decision: Callable[[str, Decision], None] | None = None,
+        errands: Errands | None = None,
+        on_decision: Callable[[str, Decision, Situation | None], None] | None = None,
     ):
         """`id`: empty: a new one is made; one that the ledger knows raises LedgerError.
 
         `about`: kept with the mission in the ledger. `restored`: a mission of the ledger to go on
-        with; `orders` are then its own. `on_decision`: told of the mission's id and each decision,
-        with those that end an order.
+        with; `orders` are then its own. `errands`: has systems do what follows from the orders;
+        None: there are no systems. `on_decision`: told of the mission's id and each decision,
+        with those that end an order, and the situation that a policy decided in.
         """
         self.id = id or f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{uuid.uuid4().hex[:6]}"
         self._policy = policy
@@ -199,20 +72,27 @@ class Mission:
         self._ledger = ledger
         self._approver = approver
         self._on_decision = on_decision
+        self._errands = errands
         self._stamp = 0.0  # of the last scene
         self._index = 0  # of the next decision
         self.results: list[OrderEnd] = []
         self.handovers: list[HandOver] = []  # of this process
+        self.last: Attempt | None = None  # of this process
         self._open: Decision | None = None  # taken down, and its outcome is not
+        self._acted = False  # on it
         self.pending: Request | None = None  # an approval that is waited for
         self._answer: Answer | None = None
+        self._owed: list[Callable[[Ledger], None]] = []  # what the ledger does not have yet
         if restored is not None:
             self._states, self.results = restored.states, restored.results
             self._index, self._stamp = restored.next_index, restored.stamp
-            return
-        self._states = [OrderState(order) for order in orders]
-        if ledger is not None:
-            ledger.begin_mission(self.id, [state.order for state in self._states], about or {})
+        else:
+            self._states = [OrderState(order) for order in orders]
+            if ledger is not None:
+                ledger.begin_mission(self.id, orders, about or {})
+        if errands is not None:
+            for number in range(len(self.results), len(self._states)):
+                self._owe_errands(number, errands.look_up(self.id, number, self._states[number]))
 
     @property
     def finished(self) -> bool:
@@ -222,6 +102,11 @@ class Mission:
     def state(self) -> OrderState:
         """Of the order that is being worked on."""
         return self._states[len(self.results)]
+
+    @property
+    def next_index(self) -> int:
+        """The number that the next decision gets."""
+        return self._index
 
     @property
     def decisions(self) -> int:
@@ -236,15 +121,26 @@ class Mission:
         `chances`: of success by (skill, target), as the skills gave them for `scene`.
         """
         self._stamp = scene.stamp
+        self._take_back(self._policy.delivered.faults(scene), scene)
+        decision = self._next(scene, chances or {})
+        self._settle_if_possible()
+        return decision
+
+    def _next(self, scene: Scene, chances: Mapping[tuple[str, str], float]) -> Decision | None:
         while not self.finished:
             self._begin_order(scene)
-            decision = self._decide(scene, chances or {})
+            decision, situation = self._decide(scene, chances)
             if decision.skill in (FINISH, HAND_OVER):
-                self._take_down(decision)
+                self._take_down(decision, situation)
                 code = Code.SUCCEEDED if decision.skill == FINISH else Code.HANDED_OVER
+                if decision.skill == FINISH:
+                    order, number = self.state.order, len(self.results)
+                    # What stands on a conveyor is carried away: nobody will see it there.
+                    if not self._policy.options.site.station(order.to_station).belt:
+                        self._policy.delivered.add(number, order.item, order.to_station, scene)
                 self._end(code, decision.reason, scene)
                 continue
-            decision = self._take_down(decision)
+            decision = self._take_down(decision, situation)
             check = self._guardrails.before(decision, scene, self.state.order)
             if not check.ok:
                 self._refuse(decision, check, scene)
@@ -257,9 +153,21 @@ class Mission:
                 self.answer(self._approver(self.pending), scene.stamp)
                 if not self.go_ahead(decision, scene):
                     continue
-            self.state.decisions += 1
+            self._act()
             return decision
         return None
+
+    @property
+    def guided(self) -> Guided | None:
+        """The policy that its client guides; None: the mission has another one."""
+        policy = self._policy.policy
+        return policy if isinstance(policy, Guided) else None
+
+    def choices(self, scene: Scene) -> Choices:
+        """What a client may choose among now; nothing: the order ends without a choice."""
+        if self.finished or self._needs_a_person(scene):
+            return Choices()
+        return self._policy.choices(self._observe(scene))
 
     def questions(self, scene: Scene) -> list[Decision]:
         """What the skills should be asked the chances of, for the next decision."""
@@ -268,35 +176,79 @@ class Mission:
         return self._policy.questions(self._observe(scene))
 
     def answer(self, answer: Answer, stamp: float) -> None:
-        """Take down the answer to the pending request; `stamp`: s of ROS time."""
+        """Take down the answer to the pending request; `stamp`: s of ROS time.
+
+        Raises LedgerFault where that is not possible now; then nothing was answered.
+        """
         assert self.pending is not None and self._answer is None, "one answer to one request"
+        self.settle()
         if self._ledger is not None:
             self._ledger.answer(self.pending.id, answer, counted=True, stamp=stamp)
         self._answer = answer
 
     def go_ahead(self, decision: Decision, scene: Scene) -> bool:
-        """Whether a decision that waited for approval may run now; no answer means no.
+        """Whether a decision that waited, for approval or for the ledger, may run now.
 
-        The world may have changed meanwhile: `scene` is checked anew.
+        No answer means no. The world may have changed meanwhile: `scene` is checked anew.
         """
-        assert self.pending is not None, "nothing was asked"
-        request, answer = self.pending, self._answer or nobody(self.pending)
-        self.pending, self._answer, self._stamp = None, None, scene.stamp
-        check = Check(answer.granted, f"{NOT_APPROVED} {request.what} {answer}")
+        self._stamp = scene.stamp
+        check = self._approved()
         if check.ok:
             check = self._guardrails.before(decision, scene, self.state.order)
         if not check.ok:
             self._refuse(decision, check, scene)
-        elif self._approver is None:
-            self.state.decisions += 1
+        else:
+            self._act()
+        self._settle_if_possible()
         return check.ok
+
+    def _approved(self) -> Check:
+        """Whether the pending request was granted; it is pending no more."""
+        request, answer = self.pending, self._answer
+        self.pending = self._answer = None
+        if request is None:
+            return Check(True, "nothing was asked")
+        answer = answer or nobody(request)
+        return Check(
+            answer.granted,
+            f"approval of {request.what} {answer}",
+            Reason.NONE if answer.granted else Reason.NOT_APPROVED,
+        )
 
     def report(self, decision: Decision, outcome: Outcome, before: Scene, after: Scene) -> Check:
         """Check an outcome against the master's own sensors and remember the attempt."""
         assert self.pending is None, f"{decision.skill} waits for an approval"
-        check = self._guardrails.after(decision, outcome, before, after, self.state)
+        check = self._guardrails.after(decision, outcome, before, after, self.state.order)
         self._remember(Attempt(decision, outcome, check), after, ran=True)
+        if decision.skill == "place":
+            faults = self._policy.delivered.faults(after, decision.target)
+            self._take_back(faults, after)
+        self._settle_if_possible()
         return check
+
+    @property
+    def owes(self) -> bool:
+        """Whether the ledger does not have all that happened."""
+        return bool(self._owed)
+
+    def settle(self) -> None:
+        """Give the ledger what it does not have yet; raises LedgerFault where it cannot take it."""
+        while self._owed and self._ledger is not None:
+            write = self._owed.pop(0)
+            try:
+                write(self._ledger)
+            except LedgerFault:
+                self._owed.insert(0, write)
+                raise
+
+    def owe(self, write: Callable[[Ledger], None]) -> None:
+        """Have something taken down after what is owed already."""
+        if self._ledger is not None:
+            self._owed.append(write)
+
+    def _settle_if_possible(self) -> None:
+        with contextlib.suppress(LedgerFault):  # it is owed
+            self.settle()
 
     @property
     def stamp(self) -> float:
@@ -308,34 +260,51 @@ class Mission:
         for state in self._states[len(self.results) :]:
             state.doubt = state.doubt or reason
 
+    def give_up_order(self, reason: str) -> None:
+        """Hand over the present order, at the next decision."""
+        self.state.doubt = self.state.doubt or reason
+
     def cancel(self, code: Code, detail: str) -> None:
         """End all the orders that are left."""
-        waited = self.pending is not None
-        if waited and self._answer is None:
-            self.answer(Answer("withdrawn", "master", detail), self._stamp)
+        self.end_as([(code, detail)] * len(self._states))
+
+    def end_as(self, ends: Sequence[tuple[Code, str]]) -> None:
+        """End each order that is left with its code and sentence; `ends`: of all orders."""
+        code, detail = ends[min(len(self.results), len(ends) - 1)]
+        request, stamp = self.pending, self._stamp
+        if request is not None and self._answer is None:
+            answer = Answer("withdrawn", "master", detail)
+            self.owe(lambda to: to.answer(request.id, answer, counted=True, stamp=stamp))
         self.pending = self._answer = None
-        if self._open is not None and self._ledger is not None:
+        if self._open is not None:
             outcome = Outcome(code, detail, Verdict(False, detail))
-            cut_short = Attempt(self._open, outcome, Check(False, detail))
-            self._ledger.outcome(self.id, self._open.index, cut_short, self._stamp, not waited)
-        self._open = None
+            cut_short = Attempt(self._open, outcome, Check(False, detail, Reason.CUT_SHORT))
+            self._owe_outcome(cut_short, self._acted)
         while not self.finished:
-            self._end(code, detail, None)
+            self._end(*ends[len(self.results)], None)
+        self._settle_if_possible()
 
     # The parts
 
-    def _decide(self, scene: Scene, chances: Mapping[tuple[str, str], float]) -> Decision:
+    def _decide(
+        self, scene: Scene, chances: Mapping[tuple[str, str], float]
+    ) -> tuple[Decision, Situation | None]:
         """What the policy chooses, unless a guardrail wants a person."""
         if reason := self._needs_a_person(scene):
-            return Decision(HAND_OVER, self.state.order.item, reason)
-        return self._policy.decide(self._observe(scene), chances)
+            return Decision(HAND_OVER, self.state.order.item, reason), None
+        situation = replace(self._observe(scene), chances=dict(chances))
+        if hopeless := self._policy.hopeless(situation):
+            return Decision(HAND_OVER, self.state.order.item, hopeless.sentence), situation
+        return self._policy.decide(situation), situation
 
     def _observe(self, scene: Scene) -> Situation:
         """The situation of the present order; the policy is told where a new one begins."""
         if self._begun is not self.state:
             self._begun = self.state
             self._policy.begin(self.state.order, self.state.attempts)
-        return self._policy.observe(scene)
+            self._policy.delivered.forget(self.state.order.item)
+        stock = self._errands and self._errands.stock(self.id, len(self.results))
+        return replace(self._policy.observe(scene), stock=stock)
 
     def _needs_a_person(self, scene: Scene) -> str:
         """Why the policy is not asked any more; empty: it is."""
@@ -346,31 +315,24 @@ class Mission:
             return f"{len(state.attempts)} decisions, limit {c.max_decisions}"
         if not state.attempts and scene.holding:
             return "the gripper already holds something that this order did not fetch"
-        if state.restarted:
-            state.restarted = False
-            if held(state) and not scene.holding:
-                return (
-                    f"the gripper held {state.order.item} before the master was started again and "
-                    "is empty now: it may have been delivered"
-                )
-        strikes: dict[tuple[str, str], list[str]] = {}
-        for a in state.attempts:
-            if not a.worked:
-                where = a.decision.face or a.decision.target
-                strikes.setdefault((a.decision.skill, where), []).append(a.reason)
-        for (skill, where), reasons in strikes.items():
-            if len(reasons) >= c.strikes:
-                told = "; ".join(dict.fromkeys(reasons[-3:]))
-                return f"{skill} at {where} failed {len(reasons)} times: {told}"
-        return ""
+        if state.restarted and state.item_held and not scene.holding:
+            return (
+                f"the gripper held {state.order.item} before the master was started again and "
+                "is empty now: it may have been delivered"
+            )
+        return state.struck_out(c.strikes)
 
     def _begin_order(self, scene: Scene) -> None:
         if self.state.began is None:
             self.state.began = scene.stamp
-            if self._ledger is not None:
-                self._ledger.begin_order(self.id, len(self.results), scene.stamp)
+            number = len(self.results)
+            self.owe(lambda to: to.begin_order(self.id, number, scene.stamp))
 
-    def _take_down(self, decision: Decision) -> Decision:
+    def _act(self) -> None:
+        self.state.decisions += not self._acted
+        self._acted = True
+
+    def _take_down(self, decision: Decision, situation: Situation | None) -> Decision:
         """Give a decision its number and risk tier and write it to the ledger."""
         decision = replace(
             decision,
@@ -378,45 +340,53 @@ class Mission:
             tier=tier_of(self._config, decision.skill, decision.face or decision.target),
         )
         self._index += 1
-        if self._ledger is not None:
-            self._ledger.decide(self.id, len(self.results), decision, self._stamp)
+        self.state.restarted = False
+        taken, number, stamp = decision, len(self.results), self._stamp
+        self.owe(lambda to: to.decide(self.id, number, taken, stamp))
         self._open = None if decision.skill in (FINISH, HAND_OVER) else decision
+        self._acted = False
         if self._on_decision is not None:
-            self._on_decision(self.id, decision)
+            self._on_decision(self.id, decision, situation)
         return decision
 
     def _ask(self, decision: Decision) -> None:
-        tier, limit = decision.tier, self._config.approval_from
-        self.pending = Request(
-            id=uuid.uuid4().hex[:8],
-            mission=self.id,
-            decision=decision.index,
-            what=f"{decision.skill} {decision.target}",
-            why=f"{decision.reason}; risk tier {tier}, from {limit} on a person has to approve",
-            tier=tier,
-            asked=self._stamp,
-            expires=self._stamp + self._config.approval_timeout,
-        )
-        if self._ledger is not None:
-            self._ledger.request(self.pending)
+        request = request_for(decision, self.id, self._stamp, self._config)
+        self.owe(lambda to: to.request(request))
+        self.pending = request
 
     def _refuse(self, decision: Decision, check: Check, scene: Scene) -> None:
         """A decision that must not run counts as a failed attempt, so retries stay bounded."""
-        self._remember(Attempt(decision, refused(check), check), scene, ran=False)
+        self.state.decisions -= self._acted
+        self._remember(Attempt.refused(decision, check), scene, ran=False)
 
     def _remember(self, attempt: Attempt, after: Scene, ran: bool) -> None:
-        state, decision = self.state, attempt.decision
         self._stamp = after.stamp
-        self._open = None
-        if self._ledger is not None:
-            self._ledger.outcome(self.id, decision.index, attempt, after.stamp, ran)
-        if self._begun is state:
+        self._owe_outcome(attempt, ran)
+        if self._begun is self.state:
             self._policy.record(attempt, after)
-        state.attempts.append(attempt)
-        if decision.skill == "grasp" and attempt.worked:
-            state.item_in_hand = attempt.outcome.pose
-        if decision.skill == "place" and attempt.worked:
-            state.delivered = True
+        self.state.attempts.append(attempt)
+        self.last = attempt
+
+    def _owe_outcome(self, attempt: Attempt, ran: bool) -> None:
+        index, stamp = attempt.decision.index, self._stamp
+        self.owe(lambda to: to.outcome(self.id, index, attempt, stamp, ran))
+        self._open = None
+
+    def _take_back(self, faults: Mapping[int, str], scene: Scene) -> None:
+        """Hand over orders that ended as delivered and whose items do not stand there any more."""
+        for number, why in faults.items():
+            end = self.results[number]
+            self.results[number] = end._replace(code=Code.HANDED_OVER, detail=why)
+            package = make_package(self.id, number, self._states[number], why, scene.stamp, scene)
+            self.handovers.append(package)
+            self.owe(lambda to, why=why: to.event(self.id, "error", why))
+            self.owe(lambda to, k=number, why=why: to.reopen(self.id, k, "master", why))
+            self._owe_errands(number, self._errands.ticket(package) if self._errands else [])
+
+    def _owe_errands(self, number: int, taken: Sequence[TakenErrand]) -> None:
+        stamp = self._stamp
+        for each in taken:
+            self.owe(lambda to, each=each: to.take_errand(each, self.id, number, stamp))
 
     def _end(self, code: Code, detail: str, scene: Scene | None) -> None:
         """Close the present order, with a package for a person if it is handed over."""
@@ -426,24 +396,17 @@ class Mission:
         if code is Code.HANDED_OVER:
             package = make_package(self.id, number, state, detail, self._stamp, scene)
             self.handovers.append(package)
-        self.results.append(OrderEnd(state.order, code, detail, duration, state.decisions))
-        if self._ledger is not None:
-            self._ledger.end_order(
-                self.id, number, int(code), detail, self._stamp, state.decisions,
-                None if package is None else package.as_dict(),
-            )  # fmt: skip
-
-
-def held(state: OrderState) -> bool:
-    """Whether the item should be in the gripper, by what was tried."""
-    for attempt in reversed(state.attempts):
-        if attempt.decision.skill == "place":
-            return not attempt.worked
-        if attempt.decision.skill == "grasp" and attempt.worked:
-            return True
-    return False
-
-
-def refused(check: Check) -> Outcome:
-    """Outcome of a decision that a guardrail stopped before it ran."""
-    return Outcome(Code.NOT_READY, check.sentence, Verdict(False, check.sentence))
+        end = OrderEnd(state.order, code, detail, duration, state.decisions)
+        self.results.append(end)
+        written, stamp = None if package is None else package.as_dict(), self._stamp
+        errands = self._errands
+        taken = errands.at_end(self.id, number, state, code, package) if errands else []
+        self.owe(
+            lambda to: to.end_order(
+                self.id, number, int(code), detail, stamp, end.decisions, written, taken
+            )
+        )
+        if self._config.book_together and self.finished:
+            missing = any(end.code is not Code.SUCCEEDED for end in self.results)
+            for k in range(len(self.results) if missing else 0):
+                self.owe(lambda to, k=k: to.take_back(self.id, k))

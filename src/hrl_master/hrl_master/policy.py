@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hrl_core.config import ConfigError
+from hrl_core.config import ConfigError, shown
 from hrl_master.behaviour_tree import BehaviourTree
-from hrl_master.candidates import Candidate, Options
+from hrl_master.candidate import Candidate
+from hrl_master.candidates import Options
 from hrl_master.choice import Choice
+from hrl_master.config import MasterConfig
 from hrl_master.fixed_sequence import FixedSequence
+from hrl_master.guided import GUIDED, Guided
 from hrl_master.learned import LearnedPolicy
-from hrl_master.mission import MasterConfig
 from hrl_master.situation import Situation
 
 
@@ -29,11 +31,15 @@ POLICIES: dict[str, Callable[[Options, MasterConfig], Policy]] = {
     "behaviour_tree": BehaviourTree,
     "fixed_sequence": FixedSequence,
     "learned": _learned,
+    GUIDED: Guided,
 }
 
 
 def make_policy(options: Options, config: MasterConfig) -> Policy:
     """The policy that the configuration names; raises ConfigError with the known ones."""
     if config.policy not in POLICIES:
-        raise ConfigError(f"unknown master policy {config.policy!r}; known: {sorted(POLICIES)}")
+        raise ConfigError(
+            f"unknown master policy {shown(config.policy)} (`policy` in master.yaml, or --policy); "
+            f"known: {sorted(POLICIES)}"
+        )
     return POLICIES[config.policy](options, config)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_master.approvals import Answer
-from hrl_master.guardrails import Check
 from hrl_master.ledger import Ledger
-from hrl_master.mission import FINISH, HAND_OVER, Attempt, Decision, Order, OrderEnd, OrderState
+from hrl_master.orders import FINISH, HAND_OVER, Attempt, Decision, Order, OrderEnd, OrderState
+from hrl_master.reasons import Check, Reason
 
 # What can be done again after it was cut short: the scene shows how far it came.
 REPEATABLE = ("walk", "approach", "grasp", "wait", "look_around")
@@ -27,6 +28,7 @@ class Restored:
     next_index: int
     stamp: float  # s of ROS time, the last that the ledger knows
     orders: list[Order]
+    about: Mapping[str, object]  # as the mission began
 
 
 def restore(ledger: Ledger, mission: str) -> Restored:
@@ -36,20 +38,28 @@ def restore(ledger: Ledger, mission: str) -> Restored:
     doubt, so that a person looks: nothing is delivered twice.
     """
     states, results, stamp = [], [], 0.0
-    for row in ledger.rows("SELECT * FROM orders WHERE mission = ? ORDER BY number", mission):
+    rows = ledger.rows(
+        "SELECT o.*, (SELECT why FROM reopened r WHERE r.mission = o.mission "
+        "AND r.order_number = o.number AND r.by = 'master') AS fallen "
+        "FROM orders o WHERE o.mission = ? ORDER BY number",
+        mission,
+    )
+    for row in rows:
         state = OrderState(Order(row["item"], row["from_bin"], row["to_station"], row["id"]))
         state.began = row["began"]
         states.append(state)
         if row["code"] is not None:
             duration = row["ended"] - (row["ended"] if state.began is None else state.began)
-            results.append(
-                OrderEnd(state.order, Code(row["code"]), row["detail"], duration, row["decisions"])
-            )
+            code, detail = Code(row["code"]), row["detail"]
+            if row["fallen"] is not None:
+                code, detail = Code.HANDED_OVER, row["fallen"]
+            results.append(OrderEnd(state.order, code, detail, duration, row["decisions"]))
         stamp = max(stamp, row["began"] or 0.0, row["ended"] or 0.0)
     next_index = 0
     rows = ledger.rows(
         "SELECT d.*, o.ran, o.code, o.detail, o.confirmed, o.verdict, o.evidence, o.check_ok, "
-        "o.check_sentence, o.pose AS reached, o.ended FROM decisions d LEFT JOIN outcomes o "
+        "o.check_sentence, o.check_reason, o.pose AS reached, o.ended "
+        "FROM decisions d LEFT JOIN outcomes o "
         "ON o.mission = d.mission AND o.decision = d.number WHERE d.mission = ? ORDER BY d.number",
         mission,
     )
@@ -71,13 +81,11 @@ def restore(ledger: Ledger, mission: str) -> Restored:
             attempt, ran = Attempt(decision, _outcome(row), _check(row)), bool(row["ran"])
         state.attempts.append(attempt)
         state.decisions += ran
-        if attempt.worked and decision.skill == "grasp":
-            state.item_in_hand = attempt.outcome.pose
-        if attempt.worked and decision.skill == "place":
-            state.delivered = True
     for state in states[len(results) :]:
         state.restarted = True
-    return Restored(mission, states, results, next_index, stamp, [s.order for s in states])
+    row = ledger.rows("SELECT about FROM missions WHERE id = ?", mission)[0]
+    orders, about = [state.order for state in states], json.loads(row["about"])
+    return Restored(mission, states, results, next_index, stamp, orders, about)
 
 
 def _cut_short(ledger: Ledger, mission: str, decision: Decision, stamp: float) -> Attempt:
@@ -94,8 +102,8 @@ def _cut_short(ledger: Ledger, mission: str, decision: Decision, stamp: float) -
         ledger.answer(asked[0]["id"], answer, counted=True, stamp=stamp)
     if asked and asked[0]["verdict"] != "approved":
         code, sentence = Code.NOT_READY, "not approved before the master was killed"
-    verdict = Verdict(False, sentence)
-    attempt = Attempt(decision, Outcome(code, sentence, verdict), Check(False, sentence))
+    verdict, check = Verdict(False, sentence), Check(False, sentence, Reason.CUT_SHORT)
+    attempt = Attempt(decision, Outcome(code, sentence, verdict), check)
     ledger.outcome(mission, decision.index, attempt, stamp, ran=code is Code.SHUTDOWN)
     return attempt
 
@@ -116,6 +124,7 @@ def _decision(row) -> Decision:
         allowed=tuple(json.loads(row["allowed"])),
         why_not=tuple(json.loads(row["why_not"])),
         tier=row["tier"],
+        chosen_by=row["chosen_by"] or "",
         index=row["number"],
     )
 
@@ -126,7 +135,7 @@ def _outcome(row) -> Outcome:
 
 
 def _check(row) -> Check:
-    return Check(bool(row["check_ok"]), row["check_sentence"])
+    return Check(bool(row["check_ok"]), row["check_sentence"], Reason(row["check_reason"]))
 
 
 def _array(text: str | None) -> np.ndarray | None:

@@ -6,18 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import py_trees
+from py_trees.behaviour import Behaviour
+from py_trees.common import Status
 
 from hrl_core.config import Config
 from hrl_core.outcomes import Code
 from hrl_core.site import load_site
-from hrl_master.candidates import WALK_UP
+from hrl_master.behaviour_tree import BehaviourTree
+from hrl_master.candidate import WALK_UP
+from hrl_master.config import GuardrailConfig, MasterConfig
 from hrl_master.decider import Decider, make_decider
-from hrl_master.guardrails import GuardrailConfig, Guardrails
+from hrl_master.guardrails import Guardrails
+from hrl_master.guided import GUIDED, Guided, Step
 from hrl_master.learned import LearnedPolicy
-from hrl_master.mission import Decision, MasterConfig
+from hrl_master.orders import Decision
 from hrl_master.situation import Situation
 
 MATTERED = 5  # numbers that are named
+TREE = "behaviour_tree"  # the name of its policy
 ROUNDING = 1e-4  # of probabilities in messages and files
 
 
@@ -58,9 +65,18 @@ def same_decision(a: Decision, b: Decision) -> bool:
     )
 
 
-def explain(decider: Decider, situation: Situation) -> list[str]:
+def decide_again(decider: Decider, situation: Situation, step: Step | None) -> Decision:
+    """The decision of a recorded situation; `step`: what a client chose there, if one did.
+
+    What a client chose is chosen again: the question is whether the master allows it again.
+    """
+    if isinstance(decider.policy, Guided):
+        decider.policy.step = step
+    return decider.decide(situation)
+
+
+def explain(decider: Decider, situation: Situation, decision: Decision) -> list[str]:
     """Sentences on a decision: what was known, what was possible, what tipped the balance."""
-    decision = decider.decide(situation)
     lines = [f"because: {decision.reason}", *_known(decider, situation), "possible were:"]
     candidates = decider.options.candidates(situation)
     order = sorted(
@@ -86,6 +102,37 @@ def explain(decider: Decider, situation: Situation) -> list[str]:
     return lines
 
 
+def tree_at(decider: Decider, situation: Situation) -> tuple[Behaviour, Decision]:
+    """The behaviour tree as a situation leaves it, and its decision, whoever made the real one.
+
+    The leaves tell by `status` whether they succeeded, failed or (INVALID) were not asked, and by
+    `feedback_message` what they found.
+    """
+    tree = BehaviourTree(decider.options, decider.options.config)
+    return tree.root, Decider(decider.options, tree, decider.helpers).decide(situation)
+
+
+def part_of_tree(decision: Decision, of_tree: Decision, policy: str) -> list[str]:
+    """What the tree had to do with a decision of a policy; empty: the tree made it."""
+    if policy == TREE:
+        return []
+    told = f"{of_tree.skill} {of_tree.target} ({of_tree.reason})"
+    same = (decision.skill, decision.target) == (of_tree.skill, of_tree.target)
+    did = "the same" if same else f"{decision.skill} {decision.target}"
+    if policy == "learned":
+        return [f"a learned policy decided: the tree told it {told}, it chose {did}"]
+    if policy == GUIDED:
+        return [f"a client decided, not the tree: the tree would choose {told}, it chose {did}"]
+    return [f"{policy} decided, not the tree: the tree would choose {told}, it chose {did}"]
+
+
+def tree_text(root: Behaviour) -> list[str]:
+    """A tree in lines, [o] the first that succeeds, [-] all; after a tick with what was found."""
+    if root.status is Status.INVALID:
+        return py_trees.display.ascii_tree(root).splitlines()
+    return py_trees.display.unicode_tree(root, show_status=True).splitlines()
+
+
 def _known(decider: Decider, situation: Situation) -> list[str]:
     """What the master knew."""
     scene, beliefs, order = situation.scene, situation.beliefs, situation.order
@@ -107,14 +154,18 @@ def _known(decider: Decider, situation: Situation) -> list[str]:
         lines.append(
             f"{order.item} was seen {ago:.0f} s ago at {sighting.face or 'no known place'}"
         )
+    if situation.stock is not None:
+        lines.append(f"the stock has {order.item} in {', '.join(situation.stock) or 'no bin'}")
     if beliefs.lost is not None:
         lines.append(f"{order.item} was held and got lost at {beliefs.lost.face or 'some place'}")
-    if beliefs.looks:
-        lines.append(f"looked at: {', '.join(sorted(beliefs.looks))}")
+    if beliefs.inspections:
+        lines.append(f"looked at: {', '.join(sorted(beliefs.inspections))}")
     if beliefs.blocked:
         ways = ", ".join(f"{a} - {b}" for a, b in sorted(beliefs.blocked))
         lines.append(f"believed to be blocked: {ways}")
-    failed = [f"{t.skill} {t.target} ({Code(t.code).name})" for t in beliefs.tries if not t.worked]
+    failed = [
+        f"{t.skill} {t.target} ({Code(t.code).name})" for t in beliefs.attempts if not t.worked
+    ]
     if failed:
         lines.append(f"failed so far: {', '.join(failed)}")
     return lines

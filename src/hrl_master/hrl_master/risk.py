@@ -7,8 +7,13 @@ from pydantic import Field, field_validator
 from hrl_core.config import Config
 
 HIGHEST = 3
-# 0: looks only; 1: moves the robot; 2: touches things; 3: for what a person should see first.
-TIERS = ("wait=0", "look_around=0", "walk=1", "approach=1", "grasp=2", "place=2")
+# 0: looks only; 1: moves the robot, tells somebody; 2: touches things, changes what systems hold;
+# 3: for what a person should see first.
+TIERS = (
+    "wait=0", "look_around=0", "walk=1", "approach=1", "align=1", "back_out=1",
+    "grasp=2", "place=2",
+    "look_up_stock=0", "notify=1", "open_ticket=1", "book_out=2", "cancel_booking=2",
+)  # fmt: skip
 
 
 class RiskConfig(Config):

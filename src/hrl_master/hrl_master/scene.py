@@ -14,7 +14,7 @@ from hrl_core.geometry import (
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
 from hrl_core.site import Site
-from hrl_perception.sectors import scan_sectors
+from hrl_perception.sectors import scan_sectors, sector_angles
 
 SECTORS = 72
 SEEN_LATELY = 3.0  # s; odometry carries an older sight too far off
@@ -40,7 +40,7 @@ class Scene:
     position_std: float  # m
     sectors: (
         np.ndarray
-    )  # (72,) m, nearest return per sector of lidar_link, see scan_sectors; or nan
+    )  # (72,) m, nearest return per sector around the LiDAR, see scan_sectors; or nan
     seen: dict[str, Seen]
     gripper_position: float  # rad
     gripper_effort: float  # N m
@@ -49,6 +49,22 @@ class Scene:
     base_from_lidar: np.ndarray  # (3,) planar pose of lidar_link in base_link
     scan_age: float  # s since the newest scan was taken; inf: never
 
+    def seen_lately(self, target: str) -> np.ndarray | None:
+        """Where (4, 4) in map a face is by its detection; None: the map knows better."""
+        seen = self.seen.get(target)
+        return seen.map_from_object if seen is not None and seen.age < SEEN_LATELY else None
+
+    def in_front(self, target: str, distance: float, mapped: np.ndarray) -> np.ndarray:
+        """Pose (3,) in map `distance` [m] in front of a face, as it was seen lately.
+
+        mapped (3,): the same by the map, where it was not.
+        """
+        face = self.seen_lately(target)
+        if face is None:
+            return mapped
+        yaw = np.arctan2(-face[1, 0], -face[0, 0])
+        return np.array([*(face[:2, 3] + distance * face[:2, 0]), yaw])
+
     def offset_from(self, site: Site, target: str, distance: float) -> np.ndarray | None:
         """Pose (3,) of base_link relative to the pose `distance` [m] in front of a face.
 
@@ -56,14 +72,8 @@ class Scene:
         """
         if self.map_from_base is None:
             return None
-        seen = self.seen.get(target)
-        if seen is not None and seen.age < SEEN_LATELY:
-            face = seen.map_from_object
-            yaw = np.arctan2(-face[1, 0], -face[0, 0])
-            map_from_goal = np.array([*(face[:2, 3] + distance * face[:2, 0]), yaw])
-        else:
-            map_from_goal = site.pose_in_front(target, distance)
-        return compose(invert(map_from_goal), self.map_from_base)
+        goal = self.in_front(target, distance, site.pose_in_front(target, distance))
+        return compose(invert(goal), self.map_from_base)
 
     def position_at(self, site: Site, target: str) -> np.ndarray | None:
         """Place (2,) [m] of base_link in a face's frame by the map: x out of it, y to its left."""
@@ -102,10 +112,11 @@ def build_scene(sensed: Sensed, site: Site, robot: Robot, gripper: GripperConfig
     if sensed.scan is not None:
         scan_age = max(0.0, sensed.stamp - sensed.scan.stamp)
     if sensed.scan is not None and scan_age <= STALE_SCAN:
-        scan = sensed.scan
+        scan = robot.lidar.level(sensed.scan)
         sectors = scan_sectors(
             scan.ranges, scan.angle_min, scan.angle_increment, SECTORS, scan.range_max
         )
+        sectors[~scan.sees(sector_angles(SECTORS))] = np.nan
     tilt = 0.0
     if sensed.imu is not None:
         tilt = float(np.arccos(np.clip(sensed.imu.up[2], -1, 1)))
@@ -119,7 +130,7 @@ def build_scene(sensed: Sensed, site: Site, robot: Robot, gripper: GripperConfig
         gripper_effort=effort,
         holding=is_holding(position, effort, robot, gripper),
         tilt=tilt,
-        base_from_lidar=np.array([*robot.lidar.mount.position[:2], robot.lidar.mount.rpy[2]]),
+        base_from_lidar=np.array([*robot.lidar.mount.position[:2], 0.0]),
         scan_age=scan_age,
     )
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from hrl_master.beliefs import Beliefs
+from hrl_master.orders import Order
 from hrl_master.scene import Scene
-
-if TYPE_CHECKING:
-    from hrl_master.mission import Order
 
 
 @dataclass(frozen=True)
@@ -23,11 +20,13 @@ class Situation:
     # Of success, by (skill, target), as the skills gave them for this scene.
     chances: Mapping[tuple[str, str], float] = field(default_factory=dict)
     helpers: Mapping[str, str] = field(default_factory=dict)  # skills by what they provide
+    # Bins in which a stock system has the order's item; None: there is none, or no answer.
+    stock: tuple[str, ...] | None = None
 
     @property
     def decisions(self) -> int:
         """How many were made for this order."""
-        return len(self.beliefs.tries)
+        return len(self.beliefs.attempts)
 
     @property
     def elapsed(self) -> float:
@@ -40,6 +39,12 @@ class Situation:
         sighting = self.beliefs.sightings.get(self.order.item)
         return "" if sighting is None else sighting.face
 
+    @property
+    def likely_bins(self) -> tuple[str, ...]:
+        """Where to look for the item first: where the stock has it, then in the order's bin."""
+        stock, own = self.stock or (), self.order.from_bin
+        return (own, *(name for name in stock if name != own)) if own in stock else (*stock, own)
+
     def looked_in_vain(self, face: str) -> bool:
         """Whether the last look at a face did not find the order's item there."""
-        return face in self.beliefs.looks and self.sighted_at != face
+        return face in self.beliefs.inspections and self.sighted_at != face

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from hrl_core.outcomes import Code, Outcome, Verdict
-from hrl_core.site import load_site
+from hrl_core.site import Site, load_site
+from hrl_master.config import GuardrailConfig, MasterConfig
 from hrl_master.decider import Decider, make_decider
-from hrl_master.guardrails import Check, GuardrailConfig, Guardrails
-from hrl_master.mission import Attempt, Decision, MasterConfig, Order
+from hrl_master.guardrails import Guardrails
+from hrl_master.orders import Attempt, Decision, Order
+from hrl_master.reasons import Check
 from hrl_master.scene import SECTORS, Scene, Seen
 
 SITE = load_site("small_warehouse")
@@ -46,9 +48,9 @@ def item_at(face: str, age: float = 0.1) -> Seen:
 class Story:
     """A decider and what happens to it: `go` asks it, acts, and tells it how that went."""
 
-    def __init__(self, order: Order = ORDER, helpers=None, **config):
-        guardrails = Guardrails(SITE, GuardrailConfig())
-        self.decider: Decider = make_decider(SITE, MasterConfig(**config), guardrails, helpers)
+    def __init__(self, order: Order = ORDER, helpers=None, site: Site = SITE, **config):
+        guardrails = Guardrails(site, GuardrailConfig())
+        self.decider: Decider = make_decider(site, MasterConfig(**config), guardrails, helpers)
         self.decider.begin(order)
         self.clock = itertools.count(1.0, 2.0)  # s
         self.scene = free_scene(next(self.clock))

@@ -10,11 +10,12 @@ from hrl_core.config import ConfigError
 from hrl_core.geometry import compose
 from hrl_core.site import load_site
 from hrl_master.beliefs import BLOCKED_FOR, Beliefs
-from hrl_master.boards import FLOOR
-from hrl_master.candidates import KINDS
+from hrl_master.candidate import KINDS
+from hrl_master.edges import EdgePoints
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, encode
 from hrl_master.graph import WalkGraph
 from hrl_master.scene import SECTORS, Seen
+from hrl_master.surfaces import FLOOR
 from hrl_perception.sectors import sector_angles
 
 SITE = load_site("small_warehouse")
@@ -184,7 +185,7 @@ def test_a_decision_costs_little(story):
     costs = []
     for _ in range(20):
         begin = time.process_time()
-        beliefs = Beliefs().observe(s.scene, GRAPH)
+        beliefs = Beliefs().observe(s.scene, EdgePoints(GRAPH))
         situation = replace(s.decider.observe(s.scene), beliefs=beliefs)
         encode(situation, s.decider.options.candidates(situation), 0)
         costs.append(time.process_time() - begin)

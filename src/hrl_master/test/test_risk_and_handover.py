@@ -12,11 +12,14 @@ from hrl_core.robot import load_robot
 from hrl_core.sensed import Sensed
 from hrl_core.site import load_site
 from hrl_master.approvals import Answer
+from hrl_master.config import GuardrailConfig, MasterConfig
 from hrl_master.decider import make_decider
-from hrl_master.guardrails import Check, GuardrailConfig, Guardrails
+from hrl_master.guardrails import Guardrails
 from hrl_master.handover import Picture, make_package, recommend, write_package
 from hrl_master.ledger import Ledger
-from hrl_master.mission import Attempt, Decision, MasterConfig, Mission, Order, OrderState
+from hrl_master.mission import Mission
+from hrl_master.orders import Attempt, Decision, Order, OrderState
+from hrl_master.reasons import Check
 from hrl_master.risk import RiskConfig, tier_of
 from hrl_master.scene import SECTORS, GripperConfig, Seen, build_scene
 

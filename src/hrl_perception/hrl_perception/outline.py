@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrl_core.geometry import transform_from_planar
+from hrl_core.floor.rectangles import front_corners
 from hrl_core.site import Site
 
 
@@ -13,16 +13,18 @@ class Outline:
         width, height = site.size
         # Seen from inside, so the other way round than a box that is seen from outside.
         loops = [np.array([[0, 0], [width, 0], [width, height], [0, height]])[::-1]]
-        for place in (*site.shelves, *site.stations):
-            half = place.width / 2
-            corners = np.array([[0, -half], [0, half], [-place.depth, half], [-place.depth, -half]])
-            map_from_place = transform_from_planar(np.array(place.pose))
-            loops.append(corners @ map_from_place[:2, :2].T + map_from_place[:2, 3])
+        loops += [front_corners(place) for place in site.furniture]
         self.start = np.concatenate(loops)
         step = np.concatenate([np.roll(loop, -1, axis=0) - loop for loop in loops])
         self.length = np.linalg.norm(step, axis=1)
         self.direction = step / self.length[:, None]
         self.normal = np.stack([self.direction[:, 1], -self.direction[:, 0]], axis=1)
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Of points (n, 2) m from the nearest segment, on either side: (n,) m."""
+        offset = points[:, None] - self.start
+        along = np.clip(np.einsum("nmk,mk->nm", offset, self.direction), 0.0, self.length)
+        return np.linalg.norm(offset - along[..., None] * self.direction, axis=2).min(axis=1)
 
     def match(
         self, points: np.ndarray, viewpoint: np.ndarray, gate: float

@@ -19,7 +19,8 @@ from hrl_core.sensed import CameraFrame, Detection, Joints, Localisation, Odomet
 from hrl_core.site import Site
 from hrl_perception.localisation import LocalisationOptions, Localiser, OdometryNoise
 from hrl_perception.markers import MarkerDetector, MarkerOptions
-from hrl_perception.sightings import sight
+from hrl_perception.people import People
+from hrl_perception.sightings import sights
 from hrl_perception.tracker import Tracker, TrackerOptions, in_frame
 
 HISTORY = 1.0  # s of odometry kept; older pictures are refused
@@ -47,6 +48,7 @@ class Perception:
         self._detector = MarkerDetector(site, options.markers)
         self._localiser = Localiser(site, options.odometry, options.localisation)
         self._tracker = Tracker(options.odometry, options.tracker)
+        self._people = People(site, robot)
         self._history: deque[Odometry] = deque()
         self._latest_picture: dict[str, float] = {}
         self._latest_scan = -np.inf
@@ -78,6 +80,14 @@ class Perception:
             map_from_odom = transform_from_planar(localisation.map_from_odom)
             self._tracker.anchor(map_from_odom, localisation.covariance, odometry.odom_from_base)
         return localisation, self._tracker.detections(stamp)
+
+    def people(self, scan: Scan) -> np.ndarray:
+        """Who moves about, after `update`: (n, 3) x, y m, heading rad in map; see People."""
+        odom_from_base = self._odom_from_base_at(scan.stamp)
+        if odom_from_base is None or not self._localiser.known:
+            return np.empty((0, 3))
+        map_from_odom = self._localiser.localisation(scan.stamp).map_from_odom
+        return self._people.see(scan, compose(map_from_odom, planar_from_transform(odom_from_base)))
 
     def _start_over(self) -> None:
         self._localiser.forget()
@@ -116,14 +126,13 @@ class Perception:
         odom_from_optical = odom_from_base @ frame.base_from_optical
         present = planar_from_transform(self._history[-1].odom_from_base)
         level_from_odom = inverse(transform_from_planar(present))
-        for observation in self._detector.detect(frame):
-            # odom is level, as base_link need not be.
-            sighting = sight(self._site, observation, odom_from_optical, frame.stamp)
-            if sighting is None:
-                continue
-            if observation.marker.kind != "item":
+        observations = self._detector.detect(frame)
+        # odom is level, as base_link need not be.
+        for sighting in sights(self._site, observations, odom_from_optical, frame.stamp):
+            kind = sighting.marker.kind
+            if kind != "item":
                 believed = self._localiser.see(in_frame(sighting, level_from_odom))
-                if observation.marker.kind == "landmark" or not believed:
+                if kind == "landmark" or not believed:
                     continue
             self._tracker.see(sighting)
         self._tracker.check_empty(frame, odom_from_optical)
@@ -132,14 +141,14 @@ class Perception:
         odom_from_base = self._odom_from_base_at(scan.stamp)
         if odom_from_base is None:
             return
-        base_from_lidar = self._robot.lidar.mount.parent_from_sensor()
-        points = scan.points() @ base_from_lidar[:2, :2].T + base_from_lidar[:2, 3]
+        lidar = np.array(self._robot.lidar.mount.position[:2])
+        points = self._robot.lidar.level(scan).points() + lidar
         # The scan is of the moment it was taken; the filter is at the present.
         then = planar_from_transform(odom_from_base)
         now = planar_from_transform(self._history[-1].odom_from_base)
         now_from_then = transform_from_planar(compose(invert(now), then))
         shift = now_from_then[:2, 3]
-        viewpoint = now_from_then[:2, :2] @ base_from_lidar[:2, 3] + shift
+        viewpoint = now_from_then[:2, :2] @ lidar + shift
         self._localiser.match(points @ now_from_then[:2, :2].T + shift, viewpoint)
 
     def _notice_hand(self, frame: CameraFrame) -> None:

@@ -1,6 +1,8 @@
 """From markers to the things that carry them: sightings of bins, stations, items, landmarks."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from hrl_perception.markers import MarkerObservation, skew
 TOP_PATCH_UP = np.cos(np.radians(45))
 # Bins, stations and landmarks stand upright; a marker that seems tilted more than this is misread.
 UPRIGHT = np.cos(np.radians(20))
+# Where an item's two patches in one picture put it; nearer than this [m, rad] they agree.
+SAME_PLACE, SAME_TURN = 0.02, 0.35
 PLATE = 0.003  # m, thickness of the plate that carries the marker of a bin or station
 
 
@@ -27,6 +31,7 @@ class Sighting:
     frame_from_object: np.ndarray  # (4, 4)
     covariance: np.ndarray
     confidence: float
+    both_patches: bool = False  # of an item: no other posture of it would look so
 
 
 def front_patch(item: Item) -> np.ndarray:
@@ -39,19 +44,46 @@ def top_patch(item: Item) -> np.ndarray:
     return transform_from((0, 0, item.size[2] / 2), TOP_FROM_MARKER)
 
 
+def sights(
+    site: Site,
+    observations: Sequence[MarkerObservation],
+    level_from_optical: np.ndarray,
+    stamp: float,
+) -> list[Sighting]:
+    """The things behind the markers of one picture, see `sight`; misread ones are left out.
+
+    Where both patches of an item are in view, each is told by where the other is.
+    """
+    patches = _patches(site, observations, level_from_optical)
+    found = []
+    for k, observation in enumerate(observations):
+        patch = patches.get(k)
+        sighting = sight(site, observation, level_from_optical, stamp, patch)
+        if sighting is not None:
+            found.append(replace(sighting, both_patches=patch is not None))
+    return found
+
+
 def sight(
-    site: Site, observation: MarkerObservation, level_from_optical: np.ndarray, stamp: float
+    site: Site,
+    observation: MarkerObservation,
+    level_from_optical: np.ndarray,
+    stamp: float,
+    item_from_marker: np.ndarray | None = None,
 ) -> Sighting | None:
     """The thing behind a marker, in the frame `level` whose z axis points up; None if misread.
 
-    Both patches of an item bear the same id; the one that looks up is on top.
+    Both patches of an item bear the same id. `item_from_marker` (4, 4): which one it is; None: not
+    known, the one that looks up is taken for that on top.
     """
     level_from_marker = level_from_optical @ observation.optical_from_marker
     marker = observation.marker
     if marker.kind == "item":
         item = site.items[marker.name]
         on_top = level_from_marker[2, 2] > TOP_PATCH_UP
-        object_from_marker = top_patch(item) if on_top else front_patch(item)
+        object_from_marker = item_from_marker
+        if object_from_marker is None:
+            object_from_marker = top_patch(item) if on_top else front_patch(item)
     else:
         if level_from_marker[2, 1] < UPRIGHT:
             return None
@@ -66,6 +98,25 @@ def sight(
         covariance=carry_covariance(observation.covariance, level_from_optical[:3, :3], arm),
         confidence=observation.confidence,
     )
+
+
+def _patches(
+    site: Site, observations: Sequence[MarkerObservation], level_from_optical: np.ndarray
+) -> dict[int, np.ndarray]:
+    """item_from_marker (4, 4) of those observations whose item shows its other patch as well."""
+    found: dict[int, np.ndarray] = {}
+    for (i, one), (j, other) in permutations(enumerate(observations), 2):
+        if one.marker.kind != "item" or one.marker.id != other.marker.id:
+            continue
+        item = site.items[one.marker.name]
+        front, top = front_patch(item), top_patch(item)
+        by_front = level_from_optical @ one.optical_from_marker @ inverse(front)
+        by_top = level_from_optical @ other.optical_from_marker @ inverse(top)
+        between = inverse(by_front) @ by_top
+        turn = np.arccos(np.clip(0.5 * (np.trace(between[:3, :3]) - 1.0), -1.0, 1.0))
+        if np.linalg.norm(between[:3, 3]) < SAME_PLACE and turn < SAME_TURN:
+            found[i], found[j] = front, top
+    return found
 
 
 def carry_covariance(covariance: np.ndarray, rotation: np.ndarray, arm: np.ndarray) -> np.ndarray:

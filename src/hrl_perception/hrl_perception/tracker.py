@@ -12,9 +12,13 @@ import numpy as np
 
 from hrl_core.geometry import inverse, transform_from
 from hrl_core.sensed import CameraFrame, Detection
+from hrl_core.site import FACE_FROM_MARKER, TOP_FROM_MARKER
 from hrl_perception.localisation import OdometryNoise
 from hrl_perception.sightings import Sighting
 
+# Rotation vector (3,) rad about an item's own axes: lying so, its front patch is where that on top
+# is of an upright one, or the other way round.
+OTHER_POSTURE = cv2.Rodrigues(FACE_FROM_MARKER @ TOP_FROM_MARKER.T)[0].ravel()
 HALF_ITEM = 0.015  # m, half of the part of an item that is looked for
 
 
@@ -47,6 +51,7 @@ class Track:
     odom_from_object: np.ndarray
     covariance: np.ndarray
     confidence: float
+    both_patches: bool  # seen since the thing has moved
     just_seen: bool = True  # since the last call of `anchor`
     map_from_object: np.ndarray | None = None  # (4, 4) when last seen; None: it may have moved
     seen_covariance: np.ndarray | None = None  # (6, 6) then, along the axes of map
@@ -95,7 +100,7 @@ class Tracker:
                 and np.linalg.norm(position - odom_from_tool[:3, 3]) < options.hand_reach
             )
             if near_hand:
-                track.map_from_object = None
+                track.map_from_object, track.both_patches = None, False
             position_noise = options.hand_position_noise if near_hand else options.position_noise
             rotation_noise = options.hand_rotation_noise if near_hand else options.rotation_noise
             lever = np.linalg.norm(position - odom_from_base[:3, 3])
@@ -124,6 +129,7 @@ class Tracker:
         track.covariance = covariance + np.diag(short)
         track.confidence += (1 - track.confidence) * 0.5 * sighting.confidence
         track.sighting, track.just_seen = sighting, True
+        track.both_patches |= sighting.both_patches
         track.outlier, track.outliers, track.empty = None, 0, 0
 
     def anchor(
@@ -174,13 +180,17 @@ class Tracker:
 
     def _detection(self, track: Track, stamp: float) -> Detection:
         age = max(0.0, stamp - track.sighting.stamp)
+        covariance = track.covariance.copy()
+        if track.sighting.marker.kind == "item" and not track.both_patches:
+            turn = track.odom_from_object[:3, :3] @ OTHER_POSTURE
+            covariance[3:, 3:] += np.outer(turn, turn)
         return Detection(
             stamp=track.sighting.stamp,
             kind=track.sighting.marker.kind,
             name=track.sighting.marker.name,
             marker_id=track.sighting.marker.id,
             odom_from_object=track.odom_from_object.copy(),
-            covariance=track.covariance.copy(),
+            covariance=covariance,
             confidence=float(track.confidence * 0.5 ** (age / self._options.half_life)),
         )
 
@@ -227,6 +237,7 @@ def started(sighting: Sighting) -> Track:
         odom_from_object=sighting.frame_from_object.copy(),
         covariance=sighting.covariance.copy(),
         confidence=0.5 * sighting.confidence,
+        both_patches=sighting.both_patches,
     )
 
 

@@ -16,11 +16,15 @@ from dataclasses import asdict, dataclass
 import mujoco
 import numpy as np
 
+from hrl_core.control import TICK, Command
+from hrl_core.known import known
+from hrl_core.number_options import integer
+from hrl_core.paths import file_to_write
 from hrl_core.robot import load_robot
-from hrl_sim_bridge.plant import GAIT_STEPS, Plant, PlantOptions
-from hrl_sim_bridge.world import load_world
+from hrl_sim_bridge.plant.plant import GAIT_STEPS, Plant, PlantOptions
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.worlds.loading import load_world
 from hrl_skills.gait import PERIOD, Gait
-from hrl_skills.skill import TICK, Command
 
 WALK = Command(twist=np.array([0.25, 0.0, 0.5]))  # a circle of half a metre: nothing is hit
 CAMERA_TICKS = 2  # 5 Hz
@@ -78,7 +82,7 @@ def measure(
     """Let the robot walk in turns of `ticks` control steps: plant, then the same by bare MuJoCo."""
     world, robot = load_world(world_name), load_robot()
     gait = TimedGait(Gait(robot))
-    plant = Plant(world, world.sample(seed), robot, options=PlantOptions(gait=gait))
+    plant = Plant(world, draw_trial(world, seed), robot, options=PlantOptions(gait=gait))
     try:
         for _ in range(10):
             plant.step(WALK)
@@ -138,10 +142,7 @@ def seconds_for(
 def sensor_costs(plant: Plant, readings: int = 10) -> dict[str, float]:
     """Cost [ms] of a reading of each sensor, and of the two pictures for people."""
     sources: dict[str, Callable[[], object]] = {
-        "scan": plant.scan,
-        "joints": plant.joints,
-        "imu": plant.imu,
-        "odometry": plant.odometry,
+        **{name: lambda name=name: plant.read(name) for name in plant.sensors},
         **{name: lambda name=name: plant.image(name) for name in plant.robot.cameras},
         "truth (not a sensor)": plant.truth,
         "overview (not a sensor)": plant.overview,
@@ -163,8 +164,7 @@ def full_ticks(plant: Plant, turns: int) -> list[float]:
     def two_ticks() -> None:
         for tick in range(CAMERA_TICKS):
             plant.step(WALK)
-            for read in (plant.scan, plant.joints, plant.imu, plant.odometry):
-                read()
+            plant.sensed()
             if tick == 0:
                 for name in plant.robot.cameras:
                     plant.image(name)
@@ -192,11 +192,15 @@ def report(figures: PlantFigures) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="./hrl bench plant", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./hrl bench plant", description=known(__doc__).split("\n")[0]
+    )
     parser.add_argument("--world", default="small_warehouse", help="world name or file")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the trial")
-    parser.add_argument("--turns", type=int, default=60, help="turns of 10 control steps")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--seed", type=integer(), default=0, help="seed of the trial")
+    parser.add_argument("--turns", type=integer(1), default=60, help="turns of 10 control steps")
+    parser.add_argument(
+        "--json", type=file_to_write, metavar="FILE", help="write the figures there as well"
+    )
     options = parser.parse_args(arguments)
     figures = measure(options.world, options.seed, options.turns)
     print(report(figures))

@@ -5,8 +5,10 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 import pytest
 
 from hrl_core.robot import Robot, load_robot
-from hrl_sim_bridge.plant import Plant, PlantOptions
-from hrl_sim_bridge.world import World, load_world
+from hrl_sim_bridge.plant.plant import Plant, PlantOptions
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.worlds.loading import load_world
+from hrl_sim_bridge.worlds.world import World
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +33,7 @@ def make_plant(robot):
 
     def make(world: World, trial=None, **options) -> Plant:
         options = PlantOptions(**{"skin": False, **options})
-        plant = Plant(world, trial or world.sample(0), robot, options=options)
+        plant = Plant(world, trial or draw_trial(world, 0), robot, options=options)
         made.append(plant)
         return plant
 

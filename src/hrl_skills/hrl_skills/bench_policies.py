@@ -9,9 +9,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from hrl_core.policy.policy import Policy
+from hrl_core.policy.runtime import RUNTIMES
+from hrl_core.robot import DEFAULT_ROBOT, load_robot
 from hrl_skills.library import load_policy_of, policy_names
-from hrl_skills.policy import Policy
-from hrl_skills.runtime import RUNTIMES
 
 ROUNDS, CALLS = 15, 300
 
@@ -34,12 +35,13 @@ def seconds_per_call(policies: list[Policy]) -> np.ndarray:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="./hrl bench policies", description=__doc__)
-    parser.parse_args(arguments)
+    parser.add_argument("--robot", default=DEFAULT_ROBOT, help="whose policies they are")
+    robot = load_robot(parser.parse_args(arguments).robot).name
     table = Table(box=None, header_style="bold")
     for column in ("policy", *(f"{name}, us" for name in RUNTIMES), "ratio", "share of a period"):
         table.add_column(column, justify="left" if column == "policy" else "right")
-    for name in policy_names():
-        shipped = load_policy_of(name)
+    for name in policy_names(robot):
+        shipped = load_policy_of(name, robot)
         assert shipped.card is not None
         policies = [Policy(shipped.tensors, shipped.card, runtime) for runtime in RUNTIMES]
         times = seconds_per_call(policies)

@@ -6,6 +6,7 @@ stands at the far end of its range: not seen for UNSEEN, known to UNKNOWN, FREE 
 
 import numpy as np
 
+from hrl_core.faces import base_from_face
 from hrl_core.geometry import (
     compose,
     inverse,
@@ -20,6 +21,7 @@ from hrl_core.sensed import Sensed
 from hrl_core.site import Item, Site
 from hrl_skills.shield import Shield
 
+LOCALISED = 0.03  # m, sd of a robot's place on the map that is good enough to manipulate by it
 UNSEEN = 20.0  # s; so old counts as never seen
 UNKNOWN = 0.3  # m or rad; a standard deviation is not larger than this
 FREE = 2.0  # m; more room than this makes no difference
@@ -72,15 +74,8 @@ def clearance(shield: Shield, sensed: Sensed, base_from_pose: np.ndarray | None 
 
 def face_in_base(site: Site, sensed: Sensed, name: str) -> np.ndarray:
     """base_from_face (4, 4) of a bin or station: as it was seen, else by the map, else ahead."""
-    assert sensed.odometry is not None, "no skill starts without odometry"
-    base_from_odom = inverse(sensed.odometry.odom_from_base)
-    detection = sensed.detections.get(name)
-    if detection is not None:
-        return base_from_odom @ detection.odom_from_object
-    if sensed.localisation is not None:
-        odom_from_map = inverse(transform_from_planar(sensed.localisation.map_from_odom))
-        return base_from_odom @ odom_from_map @ site.face(name)
-    return transform_from_planar(np.array([site.standoff, 0.0, np.pi]))
+    face = base_from_face(site, sensed, name)
+    return transform_from_planar(np.array([site.standoff, 0.0, np.pi])) if face is None else face
 
 
 def standing(site: Site, base_from_face: np.ndarray) -> dict[str, float]:
@@ -161,3 +156,9 @@ def pose_in_base(sensed: Sensed, map_from_pose: np.ndarray) -> np.ndarray:
     if sensed.localisation is not None:
         map_from_base = compose(sensed.localisation.map_from_odom, map_from_base)
     return compose(invert(map_from_base), map_from_pose)
+
+
+def localised(sensed: Sensed) -> bool:
+    """Whether the robot knows where it is on the map well enough to put something down."""
+    known = sensed.localisation
+    return known is not None and bool(np.sqrt(np.diag(known.covariance)[:2]).max() < LOCALISED)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hrl_skills.card import Card, PolicyError
-from hrl_skills.library import load_policy_of, policy_names
-from hrl_skills.onnx_model import onnx_model
-from hrl_skills.policy import Policy
-from hrl_skills.runtime import numpy_runtime, onnx_session, torch_runtime
+from hrl_core.paths import file_to_write
+from hrl_core.policy.card import Card, PolicyError
+from hrl_core.policy.onnx_model import onnx_model
+from hrl_core.policy.policy import Policy
+from hrl_core.policy.runtime import numpy_runtime, onnx_session, torch_runtime
+from hrl_core.robot import DEFAULT_ROBOT, load_robot
+from hrl_skills.library import load_policy_of
 
 TOLERANCE = 1e-4  # of an action; what differs more is not written
 ROWS = 2000
@@ -77,12 +79,15 @@ def metadata(card: Card) -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="./hrl export", description=__doc__)
-    parser.add_argument("skill", metavar="SKILL", help=f"one of {policy_names()}")
+    parser.add_argument("skill", metavar="SKILL", help="name of a learned policy, see ./hrl skills")
+    parser.add_argument("--robot", default=DEFAULT_ROBOT, help="whose policy it is")
     parser.add_argument("--weights", type=Path, help="folder with weights.pt and card.yaml")
-    parser.add_argument("--out", type=Path, help="file to write (default out/onnx/SKILL.onnx)")
+    parser.add_argument(
+        "--out", type=file_to_write, help="file to write (default out/onnx/SKILL.onnx)"
+    )
     options = parser.parse_args(arguments)
     out = options.out or Path("out") / "onnx" / f"{options.skill}.onnx"
-    policy = load_policy_of(options.skill, options.weights)
+    policy = load_policy_of(options.skill, load_robot(options.robot).name, options.weights)
     differences = export(policy, out)
     print(f"wrote {out}: {out.stat().st_size / 1000:.0f} kB")
     for name, difference in differences.items():

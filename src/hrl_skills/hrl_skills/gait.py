@@ -11,33 +11,49 @@ Go1 joystick example of mjbatch (Apache-2.0).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from hrl_core.config import ConfigError
-from hrl_core.robot import Robot
-from hrl_skills.leg import LEGS, LegGeometry
-from hrl_skills.policy import ActionField, Field, load_policy
+from hrl_core.policy.policy import ActionField
+from hrl_core.robot import Robot, Trot
+from hrl_skills.leg import LEGS, LegKinematics
+from hrl_skills.library import shipped_policy
+from hrl_skills.observation import Observation, Part
 
 RATE = 50.0  # Hz
 PERIOD = 1.0 / RATE  # s
 JOINTS = tuple(f"{leg}_{joint}" for leg in LEGS for joint in ("hx", "hy", "kn"))
+VELOCITY_SCALE = 0.1  # joint velocities reach 10 rad/s
 PHASE_OFFSET = np.array([0.0, 0.5, 0.5, 0.0])  # diagonal pairs swing together: a trot
 
-OBSERVATION = (
-    Field("up", 3, "1, world z axis in base_link"),
-    Field("gyro", 3, "rad/s, base_link"),
-    Field("joint_offset", 12, "rad, from the standing pose"),
-    Field("joint_velocity", 12, "10 rad/s"),
-    Field("last_action", 12, "1"),
-    Field("command", 3, "m/s, m/s, rad/s, base_link"),
-    Field("clock", 2, "1, sine and cosine of the phase, 0 at rest"),
+
+@dataclass(frozen=True)
+class Seen:
+    """What an observation of n gaits is worked out from."""
+
+    up_in_base: np.ndarray  # (n, 3)
+    gyro: np.ndarray  # (n, 3) rad/s
+    joint_offset: np.ndarray  # (n, 12) rad
+    joint_velocity: np.ndarray  # (n, 12) rad/s
+    last_action: np.ndarray  # (n, 12)
+    command: np.ndarray  # (n, 3) m/s, m/s, rad/s
+    clock: np.ndarray  # (n, 2)
+
+
+OBSERVED: Observation[Seen] = Observation(
+    Part("up", 3, "1, world z axis in base_link", lambda s: s.up_in_base),
+    Part("gyro", 3, "rad/s, base_link", lambda s: s.gyro),
+    Part("joint_offset", 12, "rad, from the standing pose", lambda s: s.joint_offset),
+    Part("joint_velocity", 12, "10 rad/s", lambda s: s.joint_velocity * VELOCITY_SCALE),
+    Part("last_action", 12, "1", lambda s: s.last_action),
+    Part("command", 3, "m/s, m/s, rad/s, base_link", lambda s: s.command),
+    Part("clock", 2, "1, sine and cosine of the phase, 0 at rest", lambda s: s.clock),
 )
-OBSERVATION_SIZE = sum(part.size for part in OBSERVATION)
+OBSERVATION, OBSERVATION_SIZE = OBSERVED.fields, OBSERVED.size
 ACTION = tuple(ActionField(f"{joint}_correction", "0.25 rad", -4.0, 4.0) for joint in JOINTS)
 ACTION_SIZE = len(ACTION)
-VELOCITY_SCALE = 0.1  # joint velocities reach 10 rad/s
 
 # Left-right mirror image of observations and actions: swap the legs of each side, flip signs.
 _MIRROR_LEGS = np.array([3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8])
@@ -56,30 +72,31 @@ MIRROR_OBSERVATION = (
 
 @dataclass(frozen=True, kw_only=True)
 class GaitConfig:
-    """The trot under the policy and the joints that it drives."""
+    """The trot under the policy and the joints that it drives, all from the robot file."""
 
     stand: tuple[float, ...]  # rad, 12 joints
     slew: tuple[float, float, float]  # m/s2, m/s2, rad/s2: commands that jump make it stumble
-    geometry: LegGeometry = field(default_factory=LegGeometry)
-    joint_low: tuple[float, ...] = (-0.746, -0.854, -2.69) * 4  # rad, inside the hard stops
-    joint_high: tuple[float, ...] = (0.746, 2.13, -0.305) * 4  # rad
-    frequency: float = 2.0  # Hz, of a whole cycle: two steps
-    lift: float = 0.10  # m, height of a swing in the open-loop trot
-    action_scale: float = 0.25  # rad of joint target per unit of action
-    command_low: tuple[float, float, float] = (-0.6, -0.45, -1.0)  # m/s, m/s, rad/s: trained
-    command_high: tuple[float, float, float] = (1.0, 0.45, 1.0)
-    rest: tuple[float, float, float] = (0.02, 0.02, 0.03)  # m/s, m/s, rad/s; below it stands
-    stride_filter: float = 0.2  # share of the command that the stride takes up each tick
-    settle: float = 0.4  # s of steps in place after a stop, so that the feet come under the hips
+    joint_low: tuple[float, ...]  # rad, 12 joints
+    joint_high: tuple[float, ...]  # rad, 12 joints
+    kinematics: LegKinematics
+    trot: Trot
 
     @classmethod
     def of(cls, robot: Robot) -> GaitConfig:
-        """The pose and the accelerations of the robot file."""
-        if robot.legs.joints != JOINTS:
+        """Raises ConfigError where the robot has not 12 leg joints, in the order of JOINTS."""
+        legs = robot.legs
+        if len(legs.joints) != len(JOINTS):
             raise ConfigError(
-                f"robot {robot.name!r}: legs.joints = {robot.legs.joints}; allowed is {JOINTS}"
+                f"robot {robot.name!r}: legs.joints = {legs.joints}; allowed are 12, as {JOINTS}"
             )
-        return cls(stand=robot.legs.nominal, slew=robot.base.acceleration_max)
+        return cls(
+            stand=legs.nominal,
+            slew=robot.base.acceleration_max,
+            joint_low=legs.lower * len(LEGS),
+            joint_high=legs.upper * len(LEGS),
+            kinematics=LegKinematics(legs.geometry),
+            trot=legs.trot,
+        )
 
 
 class Stepper:
@@ -92,14 +109,15 @@ class Stepper:
         self.config = config
         self.stand = np.array(config.stand)
         self._low, self._high = np.array(config.joint_low), np.array(config.joint_high)
-        self._command_low = np.array(config.command_low)
-        self._command_high = np.array(config.command_high)
+        self._trot, self._kinematics = config.trot, config.kinematics
+        self._command_low = np.array(self._trot.command_low)
+        self._command_high = np.array(self._trot.command_high)
         self._slew = np.array(config.slew) * PERIOD
-        self._rest = np.array(config.rest)
-        geometry = config.geometry
-        self.stand_feet = geometry.feet_in_hips(self.stand.reshape(4, 3))  # (4, 3) m, hip frames
-        self._feet_x = geometry.hip_in_base[:, 0]
-        self._feet_y = geometry.hip_in_base[:, 1] + self.stand_feet[:, 1]
+        self._rest = np.array(self._trot.rest)
+        legs = self._kinematics
+        self.stand_feet = legs.feet_in_hips(self.stand.reshape(4, 3))  # (4, 3) m, hip frames
+        self._feet_x = legs.hip_in_base[:, 0]
+        self._feet_y = legs.hip_in_base[:, 1] + self.stand_feet[:, 1]
 
         self.phase = np.zeros(n)  # [0, 1)
         self.walking: np.ndarray = np.zeros(n, dtype=bool)
@@ -125,8 +143,8 @@ class Stepper:
         self._idle = np.where(active, 0.0, self._idle + PERIOD)
         # Stop only as a pair touches down, when all four feet are on the floor.
         to_touchdown = np.abs(self.phase - np.round(2 * self.phase) / 2)
-        touchdown = to_touchdown < 0.5 * self.config.frequency * PERIOD
-        stop = ~active & (self._idle >= self.config.settle) & touchdown
+        touchdown = to_touchdown < 0.5 * self._trot.frequency * PERIOD
+        stop = ~active & (self._idle >= self._trot.settle) & touchdown
         self.walking = active | (self.walking & ~stop)
         self.phase[~self.walking] = np.round(2 * self.phase[~self.walking]) / 2 % 1.0
 
@@ -140,19 +158,16 @@ class Stepper:
         """Policy input: (n, 3), (n, 3) rad/s, (n, 12) rad, (n, 12) rad/s -> OBSERVATION (n, 47)."""
         angle = 2 * np.pi * self.phase
         clock = np.stack([np.sin(angle), np.cos(angle)], axis=1) * self.walking[:, None]
-        return np.concatenate(
-            [
-                up_in_base,
-                gyro,
-                joints - self.stand,
-                joint_velocities * VELOCITY_SCALE,
-                self.last_action,
-                self.command,
-                clock,
-            ],
-            axis=1,
-            dtype=np.float32,
+        seen = Seen(
+            up_in_base,
+            gyro,
+            joints - self.stand,
+            joint_velocities,
+            self.last_action,
+            self.command,
+            clock,
         )
+        return OBSERVED.values(seen).astype(np.float32)
 
     def leg_phase(self) -> np.ndarray:
         """(n, 4) in [0, 1): a leg swings in the first half of its cycle."""
@@ -165,29 +180,29 @@ class Stepper:
         part = (phase % 0.5) / 0.5  # how far into the swing or the stance
         # Where the foot is along its stride, -1 to 1: forward in the air, back on the floor.
         along = np.where(swings, -np.cos(np.pi * part), 1 - 2 * part) * self.walking[:, None]
-        half_stride = along / (4 * self.config.frequency)  # s: times speed gives m
+        half_stride = along / (4 * self._trot.frequency)  # s: times speed gives m
         vx, vy, wz = (self._stride[:, i : i + 1] for i in range(3))
         lift = np.where(swings, np.sin(np.pi * part), 0.0) * self.walking[:, None]
         step = np.stack(
             [
                 (vx - wz * self._feet_y) * half_stride,
                 (vy + wz * self._feet_x) * half_stride,
-                self.config.lift * lift,
+                self._trot.lift * lift,
             ],
             axis=-1,
         )
-        joints = self.config.geometry.joints_for(self.stand_feet + step)
+        joints = self._kinematics.joints_for(self.stand_feet + step)
         return joints.reshape(len(joints), ACTION_SIZE)
 
     def targets(self, action: np.ndarray) -> np.ndarray:
         """Joint targets: action (n, 12) -> (n, 12) rad, inside the joint limits."""
-        return np.clip(self.trot() + self.config.action_scale * action, self._low, self._high)
+        return np.clip(self.trot() + self._trot.action_scale * action, self._low, self._high)
 
     def advance(self, action: np.ndarray) -> None:
         """Go on by one period after the targets of this action (n, 12) were sent."""
         self.last_action = np.array(action, dtype=float)
-        self._stride += self.config.stride_filter * (self.command - self._stride)
-        step = self.config.frequency * PERIOD * self.walking
+        self._stride += self._trot.stride_filter * (self.command - self._stride)
+        step = self._trot.frequency * PERIOD * self.walking
         self.phase = (self.phase + step) % 1.0
 
 
@@ -198,7 +213,7 @@ class Gait:
         self, robot: Robot, policy: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> None:
         """Without a policy: the one that the package ships."""
-        self._policy = policy or load_policy("gait", OBSERVATION, ACTION)
+        self._policy = policy or shipped_policy("gait", robot.name, OBSERVATION, ACTION)
         self._stepper = Stepper(1, GaitConfig.of(robot))
         self._trim = np.array(robot.legs.velocity_trim)
 

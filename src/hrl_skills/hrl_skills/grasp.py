@@ -1,9 +1,14 @@
 """Skill grasp: the named item from its bin into the gripper, lifted and tucked in."""
 
+from enum import Enum
+
 import numpy as np
 
 from hrl_core import topics
-from hrl_core.geometry import inverse, transform_from_planar
+from hrl_core.control import Command
+from hrl_core.faces import odom_from_face
+from hrl_core.geometry import inverse
+from hrl_core.known import known
 from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
@@ -18,50 +23,15 @@ from hrl_skills.conditions import (
     sight,
     standing,
 )
-from hrl_skills.manipulation import (
-    ACTION,
-    HAND_FIELDS,
-    Hand,
-    ItemEstimate,
-    Surroundings,
-    closing_width,
-    grasp_point,
-    hand_observation,
-    room_beside,
-    to_yaw_frame,
-    yaw_to_jaws,
-)
-from hrl_skills.manipulator import KEPT_EFFORT, KEPT_OPENING, ManipulationPolicy, Manipulator
-from hrl_skills.policy import Field, load_policy
-from hrl_skills.skill import Command, Contract, GoalRejected, GraspGoal, Tick, failed
+from hrl_skills.grasp_observation import OBSERVATION, observe
+from hrl_skills.library import shipped_policy
+from hrl_skills.manipulation import ACTION, ItemEstimate, grasp_point, item_estimate
+from hrl_skills.manipulator import ManipulationPolicy, Manipulator
+from hrl_skills.phases import phase_table
+from hrl_skills.skill import Contract, GoalRejected, GraspGoal, Tick, failed
 from hrl_skills.surroundings import surroundings
 
-OBSERVATION = (
-    *(Field(*field) for field in HAND_FIELDS),
-    Field("item_from_tool", 3, "m in the arm's yaw frame, times 5"),
-    Field("item_from_tool_near", 3, "tanh of m times 20"),
-    Field("grasp_from_tool", 3, "m in the arm's yaw frame, times 6"),
-    Field("grasp_from_tool_near", 3, "tanh of m times 40"),
-    Field("item_in_hand", 3, "m in the hand's frame, times 10"),
-    Field(
-        "item_turn",
-        4,
-        "cos and sin of 4 x yaw to the jaws; level share of the jaws' axis; cylinder",
-    ),
-    Field(
-        "item_size", 5, "m, half extents x, y, z and across, along the jaws, from 3 cm, times 50"
-    ),
-    Field(
-        "heights", 4, "m: tool over shelf (x 5, x 20), item over shelf (x 10), top over tool (x 10)"
-    ),
-    Field("room", 2, "m free beside the item, jaw's and finger's side, from 6 cm, times 20"),
-    Field("held", 1, "1: the gripper is stopped short of closing"),
-)
 MAX_STEPS = 300
-READY_PITCH = 0.9  # rad
-PITCHES = (0.3, 0.6, 0.9, 1.2)  # rad, of hands that grasp
-READY_BACK, READY_UP = 0.20, 0.17  # m, the tool before and above the item while it looks
-FURTHEST_READY = 0.66  # m, the tool in base_link then
 LIFTED = 0.09  # m, the item's bottom over where it stood
 HELD_TICKS = 3
 REACH_TICKS = 90
@@ -74,56 +44,17 @@ REACHABLE = 0.02  # m, between a grasp point and the nearest that the arm reache
 CLOSED_EMPTY_TICKS = 5
 
 
-def observe(
-    hand: Hand,
-    item: ItemEstimate,
-    around: Surroundings,
-    shelf: np.ndarray,
-    held: np.ndarray,
-    last_action: np.ndarray,
-) -> np.ndarray:
-    """Policy input (n, d); `shelf` (n,) m: the board's height in base_link; `held` (n,) bool."""
-    room = room_beside(item, hand.rotation, around)
-    to_item = item.position - hand.position
-    to_grasp = grasp_point(item, hand.rotation, room) - hand.position
-    item_yaw_frame = to_yaw_frame(to_item, hand.yaw)
-    grasp_yaw_frame = to_yaw_frame(to_grasp, hand.yaw)
-    in_hand = np.einsum("nji,nj->ni", hand.rotation, to_item)
-    turn = yaw_to_jaws(item, hand.rotation)
-    level = np.hypot(hand.rotation[:, 0, 2], hand.rotation[:, 1, 2])
-    across = closing_width(item, hand.rotation)
-    along = item.size[:, 0] + item.size[:, 1] - across
-    over_shelf = hand.position[:, 2] - shelf
-    parts = [
-        *hand_observation(hand, last_action),
-        item_yaw_frame * 5.0,
-        np.tanh(item_yaw_frame * 20.0),
-        grasp_yaw_frame * 6.0,
-        np.tanh(grasp_yaw_frame * 40.0),
-        in_hand * 10.0,
-        np.stack(
-            [
-                np.where(item.cylinder, 1.0, np.cos(4 * turn)),
-                np.where(item.cylinder, 0.0, np.sin(4 * turn)),
-                level,
-                item.cylinder,
-            ],
-            axis=1,
-        ),
-        (np.column_stack([item.size, across, along]) - 0.03) * 50.0,
-        np.stack(
-            [
-                (over_shelf - 0.1) * 5.0,
-                np.clip(over_shelf * 20.0, -1.0, 3.0),
-                (item.bottom() - shelf) * 10.0,
-                (item.position[:, 2] + item.size[:, 2] - hand.position[:, 2]) * 10.0,
-            ],
-            axis=1,
-        ),
-        (room - 0.06) * 20.0,
-        held[:, None],
-    ]
-    return np.clip(np.concatenate(parts, axis=1), -8.0, 8.0).astype(np.float32)
+class Phase(Enum):
+    """Its steps; the values are what feedback says."""
+
+    UNFOLD = "unfold"
+    LOOK = "look"
+    REACH = "reach"
+    AGAIN = "again"
+    RETRACT = "retract"
+    TUCK = "tuck"
+    VERIFY = "verify"
+    FOLD = "fold"
 
 
 class Grasp:
@@ -135,8 +66,22 @@ class Grasp:
 
     def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
         self._site = site
-        self._policy = policy or load_policy("grasp", OBSERVATION, ACTION)
+        self._policy = policy or shipped_policy("grasp", robot.name, OBSERVATION, ACTION)
+        self._robot_arm, self._gripper = robot.arm, robot.arm.gripper
         self._arm = Manipulator(robot, level=True)
+        self._steps = phase_table(
+            Phase,
+            {
+                Phase.UNFOLD: self._unfold,
+                Phase.LOOK: self._look,
+                Phase.REACH: self._reach,
+                Phase.AGAIN: self._again,
+                Phase.RETRACT: self._retract,
+                Phase.TUCK: self._tuck,
+                Phase.VERIFY: self._verify,
+                Phase.FOLD: self._fold,
+            },
+        )
 
     def start(self, goal: GraspGoal, sensed: Sensed) -> None:
         """Accepts an item of the catalogue in a bin of the site, with an empty gripper."""
@@ -147,11 +92,13 @@ class Grasp:
         if goal.bin not in self._site.bins:
             known = sorted(self._site.bins)
             raise GoalRejected(Code.GOAL_INVALID, f"bin {goal.bin!r}; allowed are {known}")
+        if unfit := self._robot_arm.refusal(goal.item, item):
+            raise GoalRejected(Code.GOAL_INVALID, unfit)
         self._goal, self._item = goal, item
         self._arm.start(sensed)
         if self._arm.holding:
             raise GoalRejected(Code.NOT_READY, "the gripper holds something; put it down first")
-        self._phase, self._ticks, self._attempt = "unfold", 0, 0
+        self._phase, self._ticks, self._attempt = Phase.UNFOLD, 0, 0
         self._odom_from_item: np.ndarray | None = None
         self._failure: Outcome | None = None
 
@@ -178,13 +125,13 @@ class Grasp:
     def tick(self, sensed: Sensed) -> Tick:
         self._arm.sense(sensed)
         self._ticks += 1
-        return getattr(self, f"_{self._phase}")(sensed)
+        return self._steps[self._phase](sensed)
 
     def _unfold(self, sensed: Sensed) -> Tick:
         self._look_for_item(sensed)
         arrived = self._arm.go_to_joints(self._ready_joints(sensed), gripper=-1.0)
         if arrived:
-            self._enter("look")
+            self._enter(Phase.LOOK)
             self._looking_since = sensed.stamp
         return self._step(0.1)
 
@@ -197,8 +144,8 @@ class Grasp:
             hand = self._arm.hand
             short = min(
                 float(self._arm.kinematics.residual(np.array([[*point, pitch, np.pi / 2]]))[0])
-                for pitch in PITCHES
-                for point in grasp_point(estimate, hand.rotation)
+                for pitch in self._robot_arm.hand.pitches
+                for point in grasp_point(self._gripper, estimate, hand.rotation)
             )
             if short > REACHABLE:
                 where = np.round(estimate.position[0], 3).tolist()
@@ -208,7 +155,7 @@ class Grasp:
                     f"limit {REACHABLE} m",
                 )
             self._shelf_in_odom = self._board_height(sensed, estimate)
-            self._enter("reach")
+            self._enter(Phase.REACH)
             self._arm.begin_policy(self._policy)
             self._held_ticks = self._empty_ticks = 0
             self._tool_from_item: np.ndarray | None = None
@@ -231,13 +178,14 @@ class Grasp:
         elif held and self._tool_from_item is not None:
             self._odom_from_item = arm.odom_from_tool @ self._tool_from_item
         estimate = self._estimate(sensed)
-        shelf = np.array([self._shelf_in_odom - sensed.odometry.odom_from_base[2, 3]])
+        shelf = np.array([self._shelf_in_odom - known(sensed.odometry).odom_from_base[2, 3]])
         lifted = float(estimate.bottom()[0] - shelf[0])
         self._held_ticks = self._held_ticks + 1 if held and lifted > LIFTED else 0
-        closed = arm.hand.gripper_command[0] > -0.05 and arm.hand.gripper[0] > -0.1
+        told_shut = arm.hand.gripper_command[0] > -0.5 * self._gripper.closed
+        closed = told_shut and arm.hand.gripper[0] > -self._gripper.closed
         self._empty_ticks = self._empty_ticks + 1 if closed else 0
         if self._held_ticks >= HELD_TICKS:
-            self._enter("retract")
+            self._enter(Phase.RETRACT)
             return self._step(0.7)
         if self._empty_ticks >= CLOSED_EMPTY_TICKS or self._ticks > REACH_TICKS:
             self._attempt += 1
@@ -246,14 +194,17 @@ class Grasp:
                 return self._give_up(
                     Code.NOT_HELD,
                     f"{why} in attempt {self._attempt} of {ATTEMPTS}; "
-                    f"gripper at {arm.hand.gripper[0]:.2f} rad, held below -0.12 rad",
+                    f"gripper at {arm.hand.gripper[0]:.2f} rad, "
+                    f"held below -{self._gripper.held} rad",
                 )
-            self._enter("again")
+            self._enter(Phase.AGAIN)
             return self._step(0.2)
         around = surroundings(
             self._site, sensed, self._goal.item, estimate.position[0], self._goal.bin
         )
-        observation = observe(arm.hand, estimate, around, shelf, arm.held, arm.last_action)
+        observation = observe(
+            self._robot_arm, arm.hand, estimate, around, shelf, arm.held, arm.last_action
+        )
         arm.act(self._policy(observation))
         return self._step(0.3, float(np.linalg.norm(estimate.position[0] - arm.hand.position[0])))
 
@@ -261,7 +212,7 @@ class Grasp:
         """Up, open and look anew."""
         self._look_for_item(sensed)
         if self._arm.go_to_joints(self._ready_joints(sensed), gripper=-1.0):
-            self._enter("look")
+            self._enter(Phase.LOOK)
             self._looking_since = sensed.stamp
         return self._step(0.2)
 
@@ -269,14 +220,14 @@ class Grasp:
         if not self._arm.keeps and self._ticks > 2:
             return self._dropped()
         if self._arm.withdraw():
-            self._enter("tuck")
+            self._enter(Phase.TUCK)
         return self._step(0.8)
 
     def _tuck(self, sensed: Sensed) -> Tick:
         if not self._arm.keeps and self._ticks > 2:
             return self._dropped()
         if self._arm.go_to_joints(self._arm.pose("carry")):
-            self._enter("verify")
+            self._enter(Phase.VERIFY)
         return self._step(0.9)
 
     def _verify(self, sensed: Sensed) -> Tick:
@@ -299,7 +250,7 @@ class Grasp:
         }
         sentence = (
             f"gripper stopped at {opening:.2f} rad with {effort:.1f} N m (held: below "
-            f"-{KEPT_OPENING} rad and above {KEPT_EFFORT} N m); "
+            f"-{self._gripper.kept} rad and above {self._gripper.kept_effort} N m); "
             f"{'still' if left_behind else 'not'} seen in the bin"
         )
         if held and not left_behind:
@@ -330,15 +281,15 @@ class Grasp:
     def _give_up(self, code: Code, detail: str, **evidence: float) -> Tick:
         self._failure = failed(code, detail, **evidence)
         self._withdrawn = False
-        self._enter("fold")
+        self._enter(Phase.FOLD)
         self._arm.hold()
         return self._step(0.0)
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: Phase) -> None:
         self._phase, self._ticks = phase, 0
 
     def _step(self, progress: float, error: float = 0.0) -> Tick:
-        return Tick(self._arm.command(), self._phase, progress, error)
+        return Tick(self._arm.command(), self._phase.value, progress, error)
 
     def _look_for_item(self, sensed: Sensed, keep_when_near: bool = False) -> float | None:
         """Take over the item's detection; returns when it was last seen [s] in its bin, or None.
@@ -362,13 +313,8 @@ class Grasp:
 
         The bin is where its marker was seen, or where the site's map has it.
         """
-        detection = sensed.detections.get(self._goal.bin)
-        if detection is not None:
-            odom_from_bin = detection.odom_from_object
-        elif sensed.localisation is not None:
-            odom_from_map = inverse(transform_from_planar(sensed.localisation.map_from_odom))
-            odom_from_bin = odom_from_map @ self._site.face(self._goal.bin)
-        else:
+        odom_from_bin = odom_from_face(self._site, sensed, self._goal.bin)
+        if odom_from_bin is None:
             return True
         x, y, z = (inverse(odom_from_bin) @ odom_from_item)[:3, 3]
         height = z - MARKER_DROP - 0.5 * self._item.size[2]
@@ -377,12 +323,12 @@ class Grasp:
 
     def _estimate(self, sensed: Sensed) -> ItemEstimate:
         """The item in base_link, now."""
-        base_from_item = inverse(sensed.odometry.odom_from_base) @ self._odom_from_item
+        base_from_item = inverse(known(sensed.odometry).odom_from_base) @ self._odom_from_item
         return item_estimate(base_from_item, self._item.size, self._item.shape)
 
     def _ready_joints(self, sensed: Sensed) -> np.ndarray:
         """Joints (6,) with the hand before and above the item, or its bin if it is not seen."""
-        base_from_odom = inverse(sensed.odometry.odom_from_base)
+        base_from_odom = inverse(known(sensed.odometry).odom_from_base)
         if self._odom_from_item is not None:
             x, y, z = (base_from_odom @ self._odom_from_item)[:3, 3]
             top = z + 0.5 * self._item.size[2]
@@ -392,21 +338,8 @@ class Grasp:
                 return np.array(self._arm.pose("ready"))
             x, y, z = (base_from_odom @ detection.odom_from_object)[:3, 3]
             x, top = x + 0.11, z + MARKER_DROP + self._item.size[2]
-        hand = np.array(
-            [[min(x - READY_BACK, FURTHEST_READY), y, top + READY_UP, READY_PITCH, 1.57]]
-        )
-        return self._arm.kinematics.inverse(hand)[0]
+        return self._arm.ready_joints(np.array([x, y, top]))
 
     def _board_height(self, sensed: Sensed, estimate: ItemEstimate) -> float:
         """Height [m] of the board in odom: the item's lowest point."""
-        return float(estimate.bottom()[0] + sensed.odometry.odom_from_base[2, 3])
-
-
-def item_estimate(base_from_item: np.ndarray, size, shape: str) -> ItemEstimate:
-    """Estimate of one item from its transform (4, 4) and the catalogue's full extents (3,) m."""
-    return ItemEstimate(
-        position=base_from_item[None, :3, 3],
-        rotation=base_from_item[None, :3, :3],
-        size=0.5 * np.array([size]),
-        cylinder=np.array([shape == "cylinder"]),
-    )
+        return float(estimate.bottom()[0] + known(sensed.odometry).odom_from_base[2, 3])

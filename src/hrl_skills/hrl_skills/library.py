@@ -4,6 +4,8 @@ A package declares its skills as entry points of the group `hrl.skills`: name = 
 docs/write_a_skill.md.
 """
 
+import os
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -13,13 +15,14 @@ from typing import Any
 from hrl_core import topics
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import FOREIGN
+from hrl_core.policy.policy import ActionField, Field, Policy, load_policy
 from hrl_core.robot import Robot
 from hrl_core.site import Site
-from hrl_skills.card import POLICIES
-from hrl_skills.policy import Policy, load_policy
 from hrl_skills.skill import Skill
 
 GROUP = "hrl.skills"
+# Where the policies of the gait and of our skills are: <robot>/<skill>/ with weights and card.
+POLICIES = Path(os.environ.get("HRL_POLICIES") or Path(__file__).parent / "policies")
 ACTIONS = {topics.RUN_SKILL, *(topics.ACTIONS[n] for n in ("walk", "approach", "grasp", "place"))}
 # Ours, for a checkout that is on the path and not installed; setup.py declares the same.
 OWN = {
@@ -27,6 +30,8 @@ OWN = {
     "approach": "hrl_skills.approach:Approach",
     "grasp": "hrl_skills.grasp:Grasp",
     "place": "hrl_skills.place:Place",
+    "align": "hrl_skills.align:Align",
+    "back_out": "hrl_skills.back_out:BackOut",
 }
 
 
@@ -79,10 +84,13 @@ def place_of(name: str) -> str:
     return places.pop()
 
 
-def policy_folder(name: str) -> Path:
-    """Folder with weights, card and chances of a skill: policies/<skill> beside its module."""
+def policy_folder(name: str, robot: str) -> Path:
+    """Folder with weights, card and success model of a skill for a robot, by its name.
+
+    policies/<robot>/<skill> beside the skill's module.
+    """
     if name == "gait" or name in OWN:
-        return POLICIES / name
+        return POLICIES / robot / name
     module = place_of(name).partition(":")[0]
     try:
         spec = find_spec(module)
@@ -90,17 +98,24 @@ def policy_folder(name: str) -> Path:
         raise ConfigError(f"skill {name!r}: cannot import {module}: {error}") from error
     if spec is None or spec.origin is None:
         raise ConfigError(f"skill {name!r}: there is no module {module}")
-    return Path(spec.origin).parent / "policies" / name
+    return Path(spec.origin).parent / "policies" / robot / name
 
 
-def policy_names() -> list[str]:
-    """The learned policies that are there: the gait, and those of skills that ship weights."""
+def policy_names(robot: str) -> list[str]:
+    """The learned policies of a robot: its gait's, and those of skills that ship weights."""
     names = ("gait", *skill_names())
-    return [name for name in names if (policy_folder(name) / "card.yaml").is_file()]
+    return [name for name in names if (policy_folder(name, robot) / "card.yaml").is_file()]
 
 
-def load_policy_of(name: str, folder: Path | None = None) -> Policy:
-    """The learned policy of a skill, or the gait's: the shipped one, or that in `folder`.
+def shipped_policy(
+    name: str, robot: str, observation: Sequence[Field], action: Sequence[ActionField]
+) -> Policy:
+    """The policy that a robot's skill runs with, for the skill itself, which declares the rest."""
+    return load_policy(name, robot, observation, action, policy_folder(name, robot))
+
+
+def load_policy_of(name: str, robot: str, folder: Path | None = None) -> Policy:
+    """The learned policy of a skill, or the gait's: the robot's shipped one, or that in `folder`.
 
     Checked against what the skill's module declares as OBSERVATION and ACTION.
     """
@@ -109,4 +124,5 @@ def load_policy_of(name: str, folder: Path | None = None) -> Policy:
         raise ConfigError(f"unknown policy {name!r}; known: {list(known)}")
     place = "hrl_skills.gait" if name == "gait" else place_of(name)
     module = import_module(place.partition(":")[0])
-    return load_policy(name, module.OBSERVATION, module.ACTION, folder or policy_folder(name))
+    folder = folder or policy_folder(name, robot)
+    return load_policy(name, robot, module.OBSERVATION, module.ACTION, folder)

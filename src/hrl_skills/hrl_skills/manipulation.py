@@ -4,10 +4,15 @@ All functions are batched over n robots; the training environments and the skill
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from hrl_skills.policy import ActionField
+from hrl_core.control import per_tick
+from hrl_core.geometry import transform_from
+from hrl_core.policy.policy import ActionField
+from hrl_core.robot import Arm, Gripper, HandUse
+from hrl_skills.observation import Part
 
 ACTION = (
     ActionField("hand_x", "2.5 cm per tick, along the arm's yaw"),
@@ -17,26 +22,7 @@ ACTION = (
     ActionField("roll", "0.25 rad per tick"),
     ActionField("gripper", "-1 open, 1 closed"),
 )
-STEP = np.array([0.025, 0.025, 0.025, 0.1, 0.25])  # m, m, m, rad, rad per tick at action 1
-GRIPPER_SLEW = 0.3  # rad per tick
-HALF_OPEN = 0.785  # rad, of the gripper at action 0
-LEAD = 0.07  # m, the commanded hand may be ahead of the measured one
-HAND_LOW = np.array([0.35, -0.6, -0.35, 0.0, 0.0])  # m in base_link, rad
-HAND_HIGH = np.array([1.1, 0.6, 0.8, 1.6, 2.8])
-GRASP_ROLL, MOST_TURN = np.pi / 2, 0.4  # rad; grasps turn with the label, by so much at most
-MOST_TILT = 0.25  # sine of the jaws' tilt by a roll; tilted further, the finger meets the board
-CENTRE = np.array([0.0, -1.2, 1.8, 0.0, 0.6, 1.57])  # rad, middle of the joints' use
-JAW = 0.024  # m, fixed jaw below the tool along the hand's z axis
-CLEARANCE = 0.015  # m, between the fixed jaw and the item before it closes
-NARROW = 0.006  # m, the least of it between neighbours
-JAW_THICKNESS, FINGER_THICKNESS = 0.025, 0.028  # m
-HAND_HALF_WIDTH = 0.05  # m, across the direction in which it closes
 FAR = 0.12  # m; more room than this beside an item changes nothing
-# What the finger's tip is off the tool [m] at openings [rad], measured on the model's mesh.
-TIPS = np.array([0.020, 0.045, 0.071, 0.092, 0.111, 0.140])
-OPENINGS = np.array([-0.4, -0.6, -0.8, -1.0, -1.2, -1.57])
-GRIP_EFFORT = 3.0  # N m; the servo reaches it at rest only when something stops the finger
-GRIP_OPENING = 0.12  # rad; an empty gripper closes further
 
 
 @dataclass
@@ -80,6 +66,16 @@ class ItemEstimate:
         return self.position[:, 2] - np.where(self.cylinder, cylinder, box)
 
 
+def item_estimate(base_from_item: np.ndarray, size, shape: str) -> ItemEstimate:
+    """Estimate of one item from its transform (4, 4) and the catalogue's full extents (3,) m."""
+    return ItemEstimate(
+        position=base_from_item[None, :3, 3],
+        rotation=base_from_item[None, :3, :3],
+        size=0.5 * np.array([size]),
+        cylinder=np.array([shape == "cylinder"]),
+    )
+
+
 @dataclass
 class Surroundings:
     """Upright things beside items, k for each: neighbours and walls, as the robot knows them."""
@@ -95,15 +91,11 @@ class Surroundings:
         return self.half[..., 0] * np.abs(c * x + s * y) + self.half[..., 1] * np.abs(c * y - s * x)
 
 
-def nothing_around(count: int) -> Surroundings:
-    """Surroundings of items that stand alone."""
-    return Surroundings(np.zeros((count, 0, 2)), np.zeros((count, 0)), np.zeros((count, 0, 2)))
-
-
 class GripSensor:
     """Notices from opening and effort alone that grippers hold something."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, gripper: Gripper) -> None:
+        self._gripper = gripper
         self._last = np.zeros(count)
         self._ticks = np.zeros(count, int)
 
@@ -115,7 +107,7 @@ class GripSensor:
     def update(self, gripper: np.ndarray, effort: np.ndarray) -> np.ndarray:
         """Whether (n,) each gripper [rad, N m] is stopped short of closing, for two ticks."""
         still = np.abs(gripper - self._last) < 0.03
-        pressing = (effort > GRIP_EFFORT) & (gripper < -GRIP_OPENING)
+        pressing = (effort > self._gripper.held_effort) & (gripper < -self._gripper.held)
         self._ticks = np.where(still & pressing, self._ticks + 1, 0)
         self._last = gripper.copy()
         return self._ticks >= 2
@@ -134,46 +126,60 @@ def from_yaw_frame(vector: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 
 
 def apply_action(
-    hand: Hand, action: np.ndarray, level: bool = False
+    arm: Arm, hand: Hand, action: np.ndarray, level: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Actions (n, 6) in [-1, 1] -> the next commanded hand pose (n, 5) and gripper (n,) rad.
 
     level: keep the jaws level, so that the finger stays off the board.
     """
+    use, step = arm.hand, hand_step(arm)
     action = np.clip(action, -1.0, 1.0)
     command = hand.command + np.concatenate(
-        [from_yaw_frame(action[:, :3] * STEP[:3], hand.yaw), action[:, 3:5] * STEP[3:]], axis=1
+        [from_yaw_frame(action[:, :3] * step[:3], hand.yaw), action[:, 3:5] * step[3:]], axis=1
     )
     lead = command[:, :3] - hand.position
     length = np.linalg.norm(lead, axis=1, keepdims=True)
-    command[:, :3] = hand.position + lead * np.minimum(1.0, LEAD / np.maximum(length, 1e-6))
-    command = np.clip(command, HAND_LOW, HAND_HIGH)
+    command[:, :3] = hand.position + lead * np.minimum(1.0, use.lead / np.maximum(length, 1e-6))
+    command = np.clip(command, use.low, use.high)
     if level:  # a flat hand tilts its jaws by what it rolls, one that points down turns them
-        turn = np.arcsin(np.minimum(1.0, MOST_TILT / np.maximum(np.cos(command[:, 3]), 1e-6)))
-        command[:, 4] = np.clip(command[:, 4], GRASP_ROLL - turn, GRASP_ROLL + turn)
-    wanted = -HALF_OPEN * (1.0 - action[:, 5])
-    gripper = np.clip(
-        wanted, hand.gripper_command - GRIPPER_SLEW, hand.gripper_command + GRIPPER_SLEW
-    )
+        turn = np.arcsin(np.minimum(1.0, use.most_tilt / np.maximum(np.cos(command[:, 3]), 1e-6)))
+        command[:, 4] = np.clip(command[:, 4], use.grasp_roll - turn, use.grasp_roll + turn)
+    wanted = -arm.half_open * (1.0 - action[:, 5])
+    slew = per_tick(arm.gripper.speed)
+    gripper = np.clip(wanted, hand.gripper_command - slew, hand.gripper_command + slew)
     return command, gripper
 
 
-def gripper_action(opening: np.ndarray) -> np.ndarray:
+def hand_step(arm: Arm) -> np.ndarray:
+    """What an action of 1 moves a hand pose by in one tick (5,): m, m, m, rad, rad."""
+    return np.array([per_tick(speed) for speed in arm.hand.speed])
+
+
+def gripper_action(arm: Arm, opening: np.ndarray) -> np.ndarray:
     """The action (n,) that opens grippers to `opening` (n,) rad."""
-    return 1.0 + opening / HALF_OPEN
+    return 1.0 + opening / arm.half_open
 
 
-def upright_hand(up_in_hand: np.ndarray) -> tuple[float, float]:
+def upright_hand(use: HandUse, up_in_hand: np.ndarray) -> tuple[float, float]:
     """Pitch and roll [rad] of a hand that holds an item upright whose z axis is (3,) in the hand.
 
     Under a hand that points down the item's lean hardly depends on the roll, but a few degrees of
     slip ask for any: then it stays near that of a grasp, and the item leans a little.
     """
     x, y, z = up_in_hand
-    turn = np.arctan2(y, z) % np.pi - GRASP_ROLL  # beyond the vertical, the hand pitches over it
-    roll = GRASP_ROLL + float(np.clip(turn, -MOST_TURN, MOST_TURN))
+    turn = np.arctan2(y, z) % np.pi - use.grasp_roll  # beyond the vertical, the hand pitches over
+    roll = use.grasp_roll + float(np.clip(turn, -use.most_turn, use.most_turn))
     pitch = float(np.arctan2(-x, y * np.sin(roll) + z * np.cos(roll)))
-    return min(pitch, float(HAND_HIGH[3])), roll
+    return min(pitch, use.high[3]), roll
+
+
+def nominal_grasp(use: HandUse, size: tuple[float, float, float]) -> np.ndarray:
+    """Item in the tool frame (4, 4), no grasp measured: held near its top, hand pitched."""
+    pitch = use.held_pitch
+    up_in_hand = np.array([-np.sin(pitch), np.cos(pitch), 0.0])  # roll 90 degrees
+    x = np.array([0.0, 0.0, 1.0])
+    rotation = np.stack([x, np.cross(up_in_hand, x), up_in_hand], axis=1)
+    return transform_from(-up_in_hand * (0.5 * size[2] - use.held_depth), rotation)
 
 
 def closing_width(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
@@ -184,7 +190,11 @@ def closing_width(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
 
 
 def room_beside(
-    item: ItemEstimate, rotation: np.ndarray, around: Surroundings, centre: np.ndarray | None = None
+    gripper: Gripper,
+    item: ItemEstimate,
+    rotation: np.ndarray,
+    around: Surroundings,
+    centre: np.ndarray | None = None,
 ) -> np.ndarray:
     """Free room (n, 2) m beside items, on the sides of the jaw and of the finger, up to FAR.
 
@@ -198,7 +208,7 @@ def room_beside(
     offset = around.position - centre[:, None, :2]
     beside = np.einsum("nkj,nj->nk", offset, axis)
     in_the_way = np.abs(np.einsum("nkj,nj->nk", offset, across)) < (
-        around.extent(across) + HAND_HALF_WIDTH
+        around.extent(across) + gripper.half_width
     )
     gap = np.abs(beside) - around.extent(axis) - closing_width(item, rotation)[:, None]
     room = np.full((len(centre), 2), FAR)
@@ -209,22 +219,24 @@ def room_beside(
     return room
 
 
-def jaw_clearance(room: np.ndarray) -> np.ndarray:
+def jaw_clearance(gripper: Gripper, room: np.ndarray) -> np.ndarray:
     """Distance (n,) m to keep between jaw and item: in the middle of the room (n, 2) m, or less."""
-    return np.clip(0.5 * (room[:, 0] - JAW_THICKNESS), NARROW, CLEARANCE)
+    return np.clip(0.5 * (room[:, 0] - gripper.jaw_thickness), *gripper.clearance)
 
 
-def finger_opening(width: np.ndarray, room: np.ndarray) -> np.ndarray:
+def finger_opening(gripper: Gripper, width: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Gripper (n,) rad that leaves as much room (n, 2) m inside the finger as outside of it.
 
     `width` (n,) m: half width of the item between the jaws.
     """
-    free = np.clip(0.5 * (room[:, 1] - FINGER_THICKNESS), NARROW, 0.05)
-    return np.interp(2 * width + jaw_clearance(room) - JAW + free, TIPS, OPENINGS)
+    least, _ = gripper.clearance
+    free = np.clip(0.5 * (room[:, 1] - gripper.finger_thickness), least, gripper.free)
+    tip = 2 * width + jaw_clearance(gripper, room) - gripper.jaw + free
+    return np.interp(tip, gripper.tips, gripper.openings)
 
 
 def grasp_point(
-    item: ItemEstimate, rotation: np.ndarray, room: np.ndarray | None = None
+    gripper: Gripper, item: ItemEstimate, rotation: np.ndarray, room: np.ndarray | None = None
 ) -> np.ndarray:
     """Where (n, 3) m in base_link the tool has to be before hands (n, 3, 3) close on items.
 
@@ -233,11 +245,12 @@ def grasp_point(
     """
     width = closing_width(item, rotation)
     height = item.size[:, 2]
-    depth = np.clip(np.minimum(0.066 - width, 2 * height - 0.047), 0.012, 0.045)
-    clearance = np.full(len(width), CLEARANCE) if room is None else jaw_clearance(room)
+    depth = np.minimum(gripper.root - width, 2 * height - gripper.tip)
+    _, most = gripper.clearance
+    clearance = np.full(len(width), most) if room is None else jaw_clearance(gripper, room)
     point = item.position.copy()
-    point[:, 2] += height - depth
-    return point - rotation[:, :, 2] * (width + clearance - JAW)[:, None]
+    point[:, 2] += height - np.clip(depth, *gripper.depth)
+    return point - rotation[:, :, 2] * (width + clearance - gripper.jaw)[:, None]
 
 
 def yaw_to_jaws(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
@@ -247,29 +260,43 @@ def yaw_to_jaws(item: ItemEstimate, rotation: np.ndarray) -> np.ndarray:
     return item_yaw - jaws_yaw
 
 
-def hand_observation(hand: Hand, last_action: np.ndarray) -> list[np.ndarray]:
-    """The parts of an observation that do not depend on the task, in the order of HAND_FIELDS."""
-    return [
-        hand.joints - CENTRE,
-        (hand.gripper + 0.8)[:, None],
-        (hand.gripper_command + 0.8)[:, None],
-        (hand.effort / 5.0)[:, None],
-        (hand.command[:, :3] - hand.position) * 10.0,
-        (hand.position - np.array([0.75, 0.0, 0.2])) * 3.0,
-        (hand.pitch - 1.0)[:, None],
-        (hand.joints[:, 5] - 1.57)[:, None],
-        last_action,
-    ]
+@dataclass
+class HandSeen:
+    """What the parts of an observation are worked out from that do not depend on the task."""
+
+    arm: Arm
+    hand: Hand
+    last_action: np.ndarray  # (n, 6)
 
 
-HAND_FIELDS = (  # name, size, unit
-    ("joints", 6, "rad, from the middle of their use"),
-    ("gripper", 1, "rad, plus 0.8"),
-    ("gripper_command", 1, "rad, plus 0.8"),
-    ("gripper_effort", 1, "N m, divided by 5"),
-    ("lead", 3, "m, commanded minus measured tool in base_link, times 10"),
-    ("tool", 3, "m in base_link, from (0.75, 0, 0.2), times 3"),
-    ("pitch", 1, "rad, minus 1"),
-    ("roll", 1, "rad, minus 1.57"),
-    ("last_action", 6, "share of the step"),
+HAND_PARTS: tuple[Part[Any], ...] = (  # of any HandSeen
+    Part(
+        "joints",
+        6,
+        "rad, from the middle of their use",
+        lambda s: s.hand.joints - np.array(s.arm.hand.middle_joints),
+    ),
+    Part("gripper", 1, "rad, plus 0.8", lambda s: s.hand.gripper - s.arm.hand.middle_gripper),
+    Part(
+        "gripper_command",
+        1,
+        "rad, plus 0.8",
+        lambda s: s.hand.gripper_command - s.arm.hand.middle_gripper,
+    ),
+    Part("gripper_effort", 1, "N m, divided by 5", lambda s: s.hand.effort / 5.0),
+    Part(
+        "lead",
+        3,
+        "m, commanded minus measured tool in base_link, times 10",
+        lambda s: (s.hand.command[:, :3] - s.hand.position) * 10.0,
+    ),
+    Part(
+        "tool",
+        3,
+        "m in base_link, from (0.75, 0, 0.2), times 3",
+        lambda s: (s.hand.position - np.array(s.arm.hand.middle_tool)) * 3.0,
+    ),
+    Part("pitch", 1, "rad, minus 1", lambda s: s.hand.pitch - s.arm.hand.middle_pitch),
+    Part("roll", 1, "rad, minus 1.57", lambda s: s.hand.joints[:, 5] - s.arm.hand.middle_roll),
+    Part("last_action", 6, "share of the step", lambda s: s.last_action),
 )

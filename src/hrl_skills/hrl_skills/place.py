@@ -1,11 +1,15 @@
 """Skill place: the held item onto a station's surface, upright; then the arm folds up."""
 
 from dataclasses import replace
+from enum import Enum
 
 import numpy as np
 
 from hrl_core import topics
-from hrl_core.geometry import inverse, transform_from, transform_from_planar, yaw_of
+from hrl_core.control import TICK, Command
+from hrl_core.faces import odom_from_face, seen
+from hrl_core.geometry import inverse, yaw_of
+from hrl_core.known import known
 from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
 from hrl_core.robot import Robot
 from hrl_core.sensed import Sensed
@@ -14,98 +18,46 @@ from hrl_skills.conditions import (
     face_in_base,
     grip,
     kind_of_item,
+    localised,
     neighbours,
     sensing,
     sight,
     standing,
 )
-from hrl_skills.grasp import (
-    FURTHEST_READY,
-    READY_BACK,
-    READY_PITCH,
-    READY_UP,
-    item_estimate,
-)
-from hrl_skills.manipulation import (
-    ACTION,
-    HAND_FIELDS,
-    Hand,
-    ItemEstimate,
-    Surroundings,
-    closing_width,
-    gripper_action,
-    hand_observation,
-    room_beside,
-    to_yaw_frame,
-    upright_hand,
-)
-from hrl_skills.manipulator import CLEAR_X, ManipulationPolicy, Manipulator
-from hrl_skills.policy import Field, load_policy
-from hrl_skills.skill import Command, Contract, GoalRejected, PlaceGoal, Tick, failed
+from hrl_skills.library import shipped_policy
+from hrl_skills.manipulation import ACTION, gripper_action, item_estimate, nominal_grasp
+from hrl_skills.manipulator import ManipulationPolicy, Manipulator
+from hrl_skills.phases import phase_table
+from hrl_skills.place_observation import OBSERVATION, observe
+from hrl_skills.posture import UPRIGHT, Posture, posture, sight_of
+from hrl_skills.skill import Contract, GoalRejected, PlaceGoal, Tick, failed
 from hrl_skills.surroundings import surroundings
 
-OBSERVATION = (
-    *(Field(*field) for field in HAND_FIELDS),
-    Field("target_from_item", 3, "m in the arm's yaw frame, times 5"),
-    Field("target_from_item_near", 3, "tanh of m times 20"),
-    Field("item_from_tool", 3, "m in the arm's yaw frame, times 10"),
-    Field("item_up", 3, "the item's z axis in base_link"),
-    Field("item_size", 3, "m, half extents, from 3 cm, times 50"),
-    Field("height", 2, "m, the item's bottom over the surface, times 10 and, clipped, 40"),
-    Field("width", 1, "m, half width of the item between the jaws, from 3 cm, times 50"),
-    Field("room", 2, "m free beside the target, jaw's and finger's side, from 6 cm, times 20"),
-    Field("held", 1, "1: the gripper is stopped short of closing"),
-)
 MAX_STEPS = 250
 IN_HAND_AGE, IN_HAND = 0.5, 0.03  # s, m: an item seen so lately, so near the tool, is held
 OVER = 0.07  # m, the item's bottom over the surface when the policy takes over
 LOW, MOST_LEAN = 0.045, 0.3  # m, rad: what the arm falls back on at the end of its reach
-NEAREST = 0.68  # m, base_link to the station's face; a target out of reach is stepped up to
-CREEP, CREEP_TICKS = 0.1, 30  # m/s, the slowest that the gait walks well
+STEP_UP_ROOM = 0.03  # m, footprint to the station's face; a target out of reach is stepped up to
+STEP_UP_TICKS = 30
 LOWER_TICKS = 80
 RETREATED = 0.12  # m, tool from the released item's centre
-OFF, OPENS = 0.2, 0.6  # rad: 2 cm at the finger's tip; s, it takes at most
 TOLERANCE = 0.05  # m
-UPRIGHT = 0.94  # cosine of the tilt
 FRESH = 1.5  # s; a detection of the station younger than this is present
 GLANCE_TICKS, LOOK_TICKS = 4, 40  # to see the station before it is looked up, or given up
-LOCALISED = 0.03  # m, sd of the robot's place on the map
 REMEMBERED = 10.0  # s; odometry hardly drifts in the time since an approach
 VERIFY_TICKS = 25
-HIGH = 0.22  # m in base_link; the camera on the body does not see what is placed higher
 SETTLED = 0.3  # s, after the hand has left the item
 REACHED, REACHABLE = 0.005, 0.05  # m, short of the target: as good as there; still tried
-NOMINAL_PITCH = 1.1  # rad, of a hand whose grasp was not measured
-NOMINAL_DEPTH = 0.03  # m, tool below the item's top then
 
 
-def observe(
-    hand: Hand,
-    item: ItemEstimate,
-    around: Surroundings,
-    target: np.ndarray,
-    held: np.ndarray,
-    last_action: np.ndarray,
-) -> np.ndarray:
-    """Policy input (n, d); `target` (n, 3) m: where the item's centre belongs, in base_link."""
-    room = room_beside(item, hand.rotation, around, target)
-    width = closing_width(item, hand.rotation)
-    to_target = to_yaw_frame(target - item.position, hand.yaw)
-    surface = target[:, 2] - item.size[:, 2]
-    height = item.bottom() - surface
-    parts = [
-        *hand_observation(hand, last_action),
-        to_target * 5.0,
-        np.tanh(to_target * 20.0),
-        to_yaw_frame(item.position - hand.position, hand.yaw) * 10.0,
-        item.rotation[:, :, 2],
-        (item.size - 0.03) * 50.0,
-        np.stack([height * 10.0, np.clip(height * 40.0, -1.0, 3.0)], axis=1),
-        (width[:, None] - 0.03) * 50.0,
-        (room - 0.06) * 20.0,
-        held[:, None],
-    ]
-    return np.clip(np.concatenate(parts, axis=1), -8.0, 8.0).astype(np.float32)
+class Phase(Enum):
+    """Its steps; the values are what feedback says."""
+
+    REACH_OVER = "reach_over"
+    LOWER = "lower"
+    FOLD = "fold"
+    LOOK = "look"
+    VERIFY = "verify"
 
 
 class Place:
@@ -117,9 +69,20 @@ class Place:
 
     def __init__(self, site: Site, robot: Robot, policy: ManipulationPolicy | None = None):
         self._site = site
-        self._robot = robot
-        self._policy = policy or load_policy("place", OBSERVATION, ACTION)
+        self._robot, self._gripper = robot, robot.arm.gripper
+        self._highest = robot.cameras["camera"].highest  # m; put down higher, the hand has to look
+        self._policy = policy or shipped_policy("place", robot.name, OBSERVATION, ACTION)
         self._arm = Manipulator(robot)
+        self._steps = phase_table(
+            Phase,
+            {
+                Phase.REACH_OVER: self._reach_over,
+                Phase.LOWER: self._lower,
+                Phase.FOLD: self._fold,
+                Phase.LOOK: self._look,
+                Phase.VERIFY: self._verify,
+            },
+        )
 
     def start(self, goal: PlaceGoal, sensed: Sensed) -> None:
         """Accepts a known station and item while the gripper holds something."""
@@ -132,9 +95,8 @@ class Place:
             raise GoalRejected(
                 Code.GOAL_INVALID, f"item {goal.item!r}; allowed are {sorted(self._site.items)}"
             )
-        station = stations[goal.station]
         offset = np.asarray(goal.offset, float)
-        room = np.array([self._site.target_setback, 0.5 * station.width]) - 0.05
+        room = np.array([self._site.target_setback, 0.5 * stations[goal.station].width]) - 0.05
         if offset.shape != (2,) or not (np.abs(offset) <= room).all():
             raise GoalRejected(
                 Code.GOAL_INVALID,
@@ -144,16 +106,15 @@ class Place:
         if not self._arm.holding:
             raise GoalRejected(
                 Code.NOTHING_HELD,
-                f"the gripper holds nothing: at {self._arm.hand.gripper[0]:.2f} rad, "
-                "held below -0.12 rad and above 1 N m",
+                f"the gripper holds nothing: at {self._arm.hand.gripper[0]:.2f} rad, held below "
+                f"-{self._gripper.held} rad and above {self._gripper.carried_effort:g} N m",
             )
         self._goal, self._item = goal, self._site.item(goal.item)
-        in_hand = goal.item_in_hand
-        self._tool_from_item = nominal_grasp(self._item.size) if in_hand is None else in_hand
-        seen = self._seen_in_hand(sensed)
-        if seen is not None:
-            self._tool_from_item = seen
-        self._phase, self._ticks = "reach_over", 0
+        self._tool_from_item = self._in_hand(goal)
+        measured = self._seen_in_hand(sensed)
+        if measured is not None:
+            self._tool_from_item = measured
+        self._phase, self._ticks = Phase.REACH_OVER, 0
         self._odom_from_face: np.ndarray | None = None
         self._odom_from_item: np.ndarray | None = None
         self._released_at: float | None = None
@@ -162,6 +123,12 @@ class Place:
         self._failure: Outcome | None = None
         self._looking_since: float | None = None
         self._near_enough = self._raised = self._withdrawn = self._looked = False
+
+    def _in_hand(self, goal: PlaceGoal) -> np.ndarray:
+        """The item in the tool frame (4, 4) as it was grasped, or as grasps mostly are."""
+        if goal.item_in_hand is not None:
+            return goal.item_in_hand
+        return nominal_grasp(self._robot.arm.hand, self._site.item(goal.item).size)
 
     def _seen_in_hand(self, sensed: Sensed) -> np.ndarray | None:
         """The item in the tool frame (4, 4) as the cameras see it now: it slips on the way.
@@ -182,7 +149,7 @@ class Place:
         """What is held and how, where its target is from the robot, and what stands beside it."""
         site, item = self._site, self._site.item(goal.item)
         known = goal.item_in_hand is not None
-        in_hand = goal.item_in_hand if known else nominal_grasp(item.size)
+        in_hand = self._in_hand(goal)
         face = face_in_base(site, sensed, goal.station)
         target = face @ np.array([goal.offset[0] - site.target_setback, goal.offset[1], 0.0, 1.0])
         return {
@@ -202,7 +169,7 @@ class Place:
     def tick(self, sensed: Sensed) -> Tick:
         self._arm.sense(sensed)
         self._ticks += 1
-        return getattr(self, f"_{self._phase}")(sensed)
+        return self._steps[self._phase](sensed)
 
     def _reach_over(self, sensed: Sensed) -> Tick:
         """Raise the hand in front of the body, then forward over the target."""
@@ -210,7 +177,7 @@ class Place:
             if self._ticks > LOOK_TICKS:
                 return self._give_up(
                     Code.SURFACE_NOT_FOUND,
-                    f"no marker of {self._goal.station} was seen for {0.1 * self._ticks:.1f} s, "
+                    f"no marker of {self._goal.station} was seen for {TICK * self._ticks:.1f} s, "
                     "and the robot does not know where it stands on the map",
                 )
             self._arm.hold()
@@ -228,11 +195,11 @@ class Place:
                 f"limit {REACHABLE} m",
             )
         if not self._raised:
-            before = over.copy()
-            before[:2] = CLEAR_X, over[1] * CLEAR_X / over[0]
+            before, clear_x = over.copy(), self._robot.arm.hand.clear_x
+            before[:2] = clear_x, over[1] * clear_x / over[0]
             self._raised = self._arm.go_to_joints(self._arm.kinematics.inverse(before[None])[0])
         elif self._arm.go_to_hand(over):
-            self._enter("lower")
+            self._enter(Phase.LOWER)
             self._arm.begin_policy(self._policy)
         return self._step(0.2)
 
@@ -240,14 +207,15 @@ class Place:
         """Step up to a target that is too far for the arm, as long as there is room in front."""
         pose = self._hand_over(self._target_in_base(sensed)[0], OVER, 0.0)
         short = float(self._arm.kinematics.residual(pose[None])[0])
-        base_from_odom = inverse(sensed.odometry.odom_from_base)
+        base_from_odom = inverse(known(sensed.odometry).odom_from_base)
         ahead = float((base_from_odom @ self._odom_from_face)[0, 3])
-        if short < REACHED or ahead < NEAREST or self._ticks > CREEP_TICKS:
+        nearest = self._robot.base.front + STEP_UP_ROOM
+        if short < REACHED or ahead < nearest or self._ticks > STEP_UP_TICKS:
             self._near_enough = True
             return self._step(0.1)
         self._arm.hold()
-        command = replace(self._arm.command(), twist=np.array([CREEP, 0.0, 0.0]))
-        return Tick(command, self._phase, 0.1, short)
+        command = replace(self._arm.command(), twist=np.array([self._robot.base.slowest, 0.0, 0.0]))
+        return Tick(command, self._phase.value, 0.1, short)
 
     def _find_face(self, sensed: Sensed) -> bool:
         """Where the station is seen now; else where it was seen, or where the map has it.
@@ -255,15 +223,13 @@ class Place:
         What is carried may hide the marker until the arm is raised, and the camera looks too low
         for that of a high station.
         """
-        detection = sensed.detections.get(self._goal.station)
-        if detection is not None and sensed.stamp - detection.stamp < FRESH:
+        detection = seen(sensed, self._goal.station, FRESH)
+        if detection is not None:
             self._odom_from_face = detection.odom_from_object
         elif self._odom_from_face is None and self._ticks > GLANCE_TICKS:
-            if detection is not None and sensed.stamp - detection.stamp < REMEMBERED:
-                self._odom_from_face = detection.odom_from_object
-            elif localised(sensed):
-                odom_from_map = inverse(transform_from_planar(sensed.localisation.map_from_odom))
-                self._odom_from_face = odom_from_map @ self._site.face(self._goal.station)
+            self._odom_from_face = odom_from_face(
+                self._site, sensed, self._goal.station, REMEMBERED, by_map=localised(sensed)
+            )
         return self._odom_from_face is not None
 
     def _lower(self, sensed: Sensed) -> Tick:
@@ -274,24 +240,28 @@ class Place:
                 self._released_at = sensed.stamp
             else:
                 self._held_at = float(arm.hand.gripper[0])
-        base_from_odom = inverse(sensed.odometry.odom_from_base)
-        item = item_estimate(base_from_odom @ self._odom_from_item, *self._shape)
+        base_from_odom = inverse(known(sensed.odometry).odom_from_base)
+        item = item_estimate(
+            base_from_odom @ self._odom_from_item, self._item.size, self._item.shape
+        )
         target = self._target_in_base(sensed)
         error = float(np.linalg.norm((target - item.position)[0, :2]))
         away = float(np.linalg.norm(item.position[0] - arm.hand.position[0]))
         if self._released_at is not None and away > RETREATED:
-            self._enter("fold")
+            self._enter(Phase.FOLD)
             return self._step(0.8, error)
         if self._ticks > LOWER_TICKS:
             if self._released_at is not None:
-                self._enter("fold")
+                self._enter(Phase.FOLD)
                 return self._step(0.8, error)
             return self._give_up(
                 Code.PLACED_OFF_TARGET,
                 f"not released after {LOWER_TICKS} steps, {error:.3f} m from the target",
             )
         around = surroundings(self._site, sensed, self._goal.item, target[0])
-        observation = observe(arm.hand, item, around, target, arm.held, arm.last_action)
+        observation = observe(
+            self._robot.arm, arm.hand, item, around, target, arm.held, arm.last_action
+        )
         action = self._policy(observation)
         arm.act(action if self._released_at is None else self._let_go(action, sensed))
         return self._step(0.5, error)
@@ -302,9 +272,11 @@ class Place:
         An item held askew keeps the jaws further apart than its width, by which the policy opens.
         """
         assert self._released_at is not None, "lets go of what it holds"
-        action, opening = action.copy(), self._held_at - OFF
-        action[:, 5] = np.minimum(action[:, 5], gripper_action(np.array([opening])))
-        if self._arm.hand.gripper[0] > opening + 0.05 and sensed.stamp - self._released_at < OPENS:
+        action, opening = action.copy(), self._held_at - self._gripper.let_go
+        off = gripper_action(self._robot.arm, np.array([opening]))
+        action[:, 5] = np.minimum(action[:, 5], off)
+        opens = sensed.stamp - self._released_at < self._gripper.opens_within
+        if self._arm.hand.gripper[0] > opening + 0.05 and opens:
             action[:, :5] = 0.0
         return action
 
@@ -317,10 +289,10 @@ class Place:
         elif self._failure is not None:
             if arm.go_to_joints(arm.pose("carry")):
                 return Tick(arm.halt(), "failed", 0.0, 0.0, self._failure)
-        elif not self._looked and self._target_in_base(sensed)[0, 2] > HIGH:
-            self._enter("look")
+        elif not self._looked and self._target_in_base(sensed)[0, 2] > self._highest:
+            self._enter(Phase.LOOK)
         elif arm.go_to_joints(arm.pose("stow"), gripper=1.0):
-            self._enter("verify")
+            self._enter(Phase.VERIFY)
         return self._step(0.9)
 
     def _look(self, sensed: Sensed) -> Tick:
@@ -328,51 +300,49 @@ class Place:
         arm, detection = self._arm, sensed.detections.get(self._goal.item)
         if self._looking_since is None:
             x, y, z = self._target_in_base(sensed)[0]
-            up = z + 0.5 * self._item.size[2] + READY_UP
-            hand = np.array([[min(x - READY_BACK, FURTHEST_READY), y, up, READY_PITCH, 1.57]])
-            if arm.go_to_joints(arm.kinematics.inverse(hand)[0], gripper=-1.0):
+            top = np.array([x, y, z + 0.5 * self._item.size[2]])
+            if arm.go_to_joints(arm.ready_joints(top), gripper=-1.0):
                 self._looking_since = sensed.stamp
             return self._step(0.9)
         arm.hold()
-        seen = detection is not None and detection.stamp > self._looking_since
-        if seen or sensed.stamp - self._looking_since > 0.1 * VERIFY_TICKS:
+        looked = detection is not None and detection.stamp > self._looking_since
+        if looked or sensed.stamp - self._looking_since > TICK * VERIFY_TICKS:
             self._looked = True
-            self._enter("fold")
+            self._enter(Phase.FOLD)
         return self._step(0.9)
 
     def _verify(self, sensed: Sensed) -> Tick:
         """Judge by a sight of the item from the stow pose, or from the hand before it folded."""
         self._arm.hold(gripper=1.0)
         detection = sensed.detections.get(self._goal.item)
-        fresh = detection is not None and detection.stamp > sensed.stamp - 0.1 * self._ticks + 0.05
+        fresh = detection is not None and detection.stamp > sensed.stamp - TICK * self._ticks + 0.05
         patience = 0 if self._looked else VERIFY_TICKS
         if not fresh and self._ticks < patience or self._ticks < 6:
             return self._step(0.95)
         assert self._left_at is not None, "verifies what it did not let go of"
         fresh = detection is not None and detection.stamp > self._left_at + SETTLED
-        opening = float(self._arm.hand.gripper[0])
-        evidence = {"gripper_rad": opening}
+        evidence = {"gripper_rad": float(self._arm.hand.gripper[0])}
         if detection is None or not fresh:
             detail = f"{self._goal.item} is not seen on {self._goal.station} after its release"
             return self._end(failed(Code.LOST_WHILE_PLACING, detail, **evidence))
         assert self._odom_from_face is not None, "placed without a surface"
         face_from_item = inverse(self._odom_from_face) @ detection.odom_from_object
-        error = float(np.linalg.norm(face_from_item[:2, 3] - self._target_in_face()[:2]))
-        upright = float(detection.odom_from_object[2, 2])
         height = float(face_from_item[2, 3] - self._target_in_face()[2])
-        evidence |= {"placement_error_m": error, "upright_cos": upright, "height_error_m": height}
+        seen = sight_of(detection.odom_from_object[:3, :3], detection.covariance, height)
+        stands = posture(self._item, seen)
+        if stands is Posture.UNCLEAR and not self._looked:
+            self._enter(Phase.LOOK)  # from above it shows both patches, if it stands
+            return self._step(0.95)
+        error = float(np.linalg.norm(face_from_item[:2, 3] - self._target_in_face()[:2]))
+        evidence |= {"placement_error_m": error, "upright_cos": seen.up, "height_error_m": height}
         sentence = (
             f"{self._goal.item} seen {error:.3f} m from its target (limit {TOLERANCE} m), "
-            f"{height:+.3f} m high, upright {upright:.2f} (limit {UPRIGHT})"
+            f"{height:+.3f} m high, upright {seen.up:.2f} (limit {UPRIGHT}): {stands.value}"
         )
-        if error > TOLERANCE or upright < UPRIGHT or abs(height) > 0.04:
+        if error > TOLERANCE or stands is not Posture.UPRIGHT:
             return self._end(failed(Code.PLACED_OFF_TARGET, sentence, **evidence))
         verdict = Verdict(True, sentence, evidence)
         return self._end(Outcome(Code.SUCCEEDED, sentence, verdict, face_from_item))
-
-    @property
-    def _shape(self):
-        return self._item.size, self._item.shape
 
     def _target_in_face(self) -> np.ndarray:
         """Where (3,) m the item's centre belongs in the station's frame."""
@@ -386,7 +356,7 @@ class Place:
         x, y, z = self._target_in_face()
         c, s = np.cos(yaw), np.sin(yaw)
         point = self._odom_from_face[:3, 3] + np.array([c * x - s * y, s * x + c * y, z])
-        return (inverse(sensed.odometry.odom_from_base) @ np.array([*point, 1.0]))[None, :3]
+        return (inverse(known(sensed.odometry).odom_from_base) @ np.array([*point, 1.0]))[None, :3]
 
     def _hand_over_target(self, sensed: Sensed) -> np.ndarray:
         """Hand pose (5,) with the item OVER its target, upright.
@@ -403,48 +373,27 @@ class Place:
 
     def _hand_over(self, target: np.ndarray, over: float, lean: float) -> np.ndarray:
         """Hand pose (5,) with the item's centre `over` [m] a point (3,), `lean` [rad] back."""
-        kinematics = self._arm.kinematics
-        pitch, roll = upright_hand(self._tool_from_item[:3, 2])
         point = target + np.array([0, 0, over])
-        hand = np.array([*point, pitch - lean, roll])
-        for _ in range(3):  # the arm's yaw follows from where the hand is
-            _, rotation = kinematics.forward(kinematics.inverse(hand[None]))
-            hand[:3] = point - rotation[0] @ self._tool_from_item[:3, 3]
-        return hand
+        return self._arm.hand_with_item_at(point, self._tool_from_item, lean)
 
     def _lost(self) -> Tick:
-        opening = float(self._arm.hand.gripper[0])
         return self._give_up(
             Code.LOST_WHILE_PLACING,
-            f"{self._goal.item} left the jaws; gripper at {opening:.2f} rad",
+            f"{self._goal.item} left the jaws; gripper at {self._arm.hand.gripper[0]:.2f} rad",
         )
 
     def _give_up(self, code: Code, detail: str) -> Tick:
         self._failure = failed(code, detail)
         self._withdrawn = False
-        self._enter("fold")
+        self._enter(Phase.FOLD)
         self._arm.hold()
         return self._step(0.0)
 
     def _end(self, outcome: Outcome) -> Tick:
         return Tick(self._arm.halt(), "done", float(outcome.succeeded), 0.0, outcome)
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: Phase) -> None:
         self._phase, self._ticks = phase, 0
 
     def _step(self, progress: float, error: float = 0.0) -> Tick:
-        return Tick(self._arm.command(), self._phase, progress, error)
-
-
-def localised(sensed: Sensed) -> bool:
-    """Whether the robot knows where it is on the map well enough to put something down."""
-    known = sensed.localisation
-    return known is not None and bool(np.sqrt(np.diag(known.covariance)[:2]).max() < LOCALISED)
-
-
-def nominal_grasp(size) -> np.ndarray:
-    """Item in the tool frame (4, 4), no grasp measured: held near its top, hand pitched."""
-    up_in_hand = np.array([-np.sin(NOMINAL_PITCH), np.cos(NOMINAL_PITCH), 0.0])  # roll 90 degrees
-    x = np.array([0.0, 0.0, 1.0])
-    rotation = np.stack([x, np.cross(up_in_hand, x), up_in_hand], axis=1)
-    return transform_from(-up_in_hand * (0.5 * size[2] - NOMINAL_DEPTH), rotation)
+        return Tick(self._arm.command(), self._phase.value, progress, error)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hrl_core.config import ConfigError
+from hrl_core.control import TICK
 from hrl_core.robot import Robot
 from hrl_core.sensed import Scan
-from hrl_skills.skill import TICK
 from hrl_skills.steering import PENDING
 
 # Shares of vx, vy, wz that are tried in turn: slower, without turning, without driving, one
@@ -31,47 +32,70 @@ CANDIDATES = np.array(
         [0.0, 0.0, 0.0],
     ]
 )
+AROUND = 48  # points around each circle of the footprint, where nothing is measured
 FAR = 1e3  # m, coordinate of a point that is not there
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShieldConfig:
-    """How the gait answers and how near anything may come."""
+    """How near anything may come; how the gait answers is in the robot file."""
 
     margin: float = 0.06  # m, between the footprint's circles and any scan point
     # m; points deeper in the footprint's front half are the robot's own arm or item
     inside: float = 0.03
     reach: float = 1.1  # m; points further from the footprint cannot matter before the next scan
-    response: tuple[float, float, float] = (0.4, 0.45, 0.7)  # share per tick of vx, vy, wz
-    delay: tuple[int, int, int] = (2, 2, 0)  # ticks, at most PENDING
     checked: tuple[int, ...] = (2, 4, 7, 10, 14)  # ticks ahead at which the footprint is compared
-    # What is left of a command and below this is no motion; the gait would step and creep on it.
-    least: tuple[float, float, float] = (0.03, 0.03, 0.2)  # m/s, m/s, rad/s
     smooth: float = 0.06  # m; neighbouring beams that differ less see the same surface
-    velocity_noise: float = 0.05  # m/s, rad/s; a measured velocity below it counts as standing
+    # m from the footprint: how near something may be in a direction in which nothing is measured
+    unseen: float = 0.12
     scan_max_age: float = 0.35  # s
     valid_beams: float = 0.5  # share of the beams that must have measured
 
 
 class Shield:
-    """Batched over n robots; the footprint and the braking come from the robot file."""
+    """The geometry of it, batched over n robots and without a memory: see RobotShield.
+
+    The footprint, the braking and the gait's response come from the robot file.
+    """
 
     def __init__(self, robot: Robot, config: ShieldConfig | None = None) -> None:
         self.config = config or ShieldConfig()
         self._circles = np.array(robot.base.footprint_x, np.float32)
         self._radius = robot.base.footprint_radius
         self._slew = np.array(robot.base.acceleration_max) * TICK
-        lidar = robot.lidar.mount
-        self._base_from_lidar = np.array(lidar.position[:2], np.float32)
+        self._response, self._least = robot.base.response, np.array(robot.base.response.least)
+        if max(self._response.delay) > PENDING:
+            raise ConfigError(
+                f"robot {robot.name!r}: base.response.delay = {self._response.delay}; allowed are "
+                f"at most {PENDING} ticks"
+            )
+        self._lidar = robot.lidar
+        self._base_from_lidar = np.array(robot.lidar.mount.position[:2], np.float32)
+        self._around = self._outline(self.config.unseen)
+        self._bearings = np.arctan2(*(self._around - self._base_from_lidar).T[::-1])
+
+    def _outline(self, away: float) -> np.ndarray:
+        """Points (m, 2) m in base_link at a distance [m] from the footprint, all around."""
+        radius = self._radius + away
+        turn = np.linspace(-np.pi, np.pi, AROUND, endpoint=False)
+        circle = radius * np.column_stack([np.cos(turn), np.sin(turn)])
+        points = np.concatenate([circle + [x, 0.0] for x in self._circles])
+        return points[self.clearance(points) > away - 1e-3]
 
     def usable(self, scan: Scan | None, now: float) -> bool:
         """Whether a scan is young and whole enough to walk by."""
         if scan is None or now - scan.stamp > self.config.scan_max_age:
             return False
         measured = ~np.isnan(scan.ranges)
+        if not scan.angle_increment > 0:
+            return False
         return bool(measured.mean() >= self.config.valid_beams)
 
     def points_in_base(self, scan: Scan) -> np.ndarray:
+        """What a scan says must not be walked into, in base_link (m, 2) m: `hits` and `unseen`."""
+        return np.concatenate([self.hits(scan), self.unseen(scan)])
+
+    def hits(self, scan: Scan) -> np.ndarray:
         """Hits of a scan in base_link (m, 2) m, each range averaged with its like neighbours.
 
         The shield goes by the nearest of many beams; without the average it would take the noise
@@ -82,7 +106,14 @@ class Shield:
             alike = np.abs(neighbours - scan.ranges) < self.config.smooth
         total = np.where(alike, neighbours, 0.0).sum(0)
         ranges = np.where(alike[1], total / np.maximum(alike.sum(0), 1), scan.ranges)
-        return replace(scan, ranges=ranges).points() + self._base_from_lidar
+        return self._lidar.level(replace(scan, ranges=ranges)).points() + self._base_from_lidar
+
+    def unseen(self, scan: Scan) -> np.ndarray:
+        """Points (m, 2) m in base_link around the footprint where the scan says nothing.
+
+        What is not seen is not free: obstacles could be there, so that the robot can but creep.
+        """
+        return self._around[~self._lidar.level(scan).sees(self._bearings)]
 
     def clearance(self, points: np.ndarray) -> np.ndarray:
         """Distance of points (..., 2) in base_link from the footprint, negative inside: (...) m."""
@@ -135,7 +166,7 @@ class Shield:
             spare_best[undecided] = np.maximum(spare_best[undecided], spare)
             undecided = undecided[spare < 0]
         changed = (result != command).any(1)
-        idle = (np.abs(result) < self.config.least).all(1)
+        idle = (np.abs(result) < self._least).all(1)
         result[changed & idle] = 0.0
         return result
 
@@ -165,26 +196,26 @@ class Shield:
         self, command: np.ndarray, pending: np.ndarray, velocity: np.ndarray
     ) -> list[np.ndarray]:
         """Base poses (n, 3) in the present base_link frame, at the ticks of `checked`."""
-        config = self.config
-        response = np.array(config.response)
+        checked = self.config.checked
+        share, delay = np.array(self._response.share), np.array(self._response.delay)
         # Where nothing was commanded, the body sways and goes nowhere.
         resting = np.abs(pending).sum(axis=(1, 2)) == 0
-        still = (np.abs(velocity) < config.velocity_noise) | resting[:, None]
+        still = (np.abs(velocity) < self._response.sway) | resting[:, None]
         velocity = np.where(still, 0.0, velocity)
         queue = [pending[:, k] for k in reversed(range(PENDING))] + [command]  # oldest first
-        for _ in range(config.checked[-1]):  # braking
+        for _ in range(checked[-1]):  # braking
             last = queue[-1]
             queue.append(last - np.clip(last, -self._slew, self._slew))
         commands = np.stack(queue)
         x, y, yaw = np.zeros((3, len(command)))
         poses = []
-        for tick in range(config.checked[-1]):
-            answered = commands[PENDING + tick - np.array(config.delay), :, np.arange(3)].T
-            velocity = velocity + response * (answered - velocity)
+        for tick in range(checked[-1]):
+            answered = commands[PENDING + tick - delay, :, np.arange(3)].T
+            velocity = velocity + share * (answered - velocity)
             vx, vy, wz = velocity.T
             middle = yaw + 0.5 * TICK * wz
             c, s = np.cos(middle), np.sin(middle)
             x, y, yaw = x + TICK * (c * vx - s * vy), y + TICK * (s * vx + c * vy), yaw + TICK * wz
-            if tick + 1 in config.checked:
+            if tick + 1 in checked:
                 poses.append(np.column_stack([x, y, yaw]).astype(np.float32))
         return poses

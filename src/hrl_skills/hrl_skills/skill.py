@@ -6,10 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from hrl_core import topics
+from hrl_core.control import Command
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.sensed import Sensed
-
-TICK = 0.1  # s, control period of every skill
 
 
 class GoalRejected(ValueError):
@@ -18,18 +17,6 @@ class GoalRejected(ValueError):
     def __init__(self, code: Code, detail: str):
         super().__init__(detail)
         self.code = code
-
-
-@dataclass(frozen=True)
-class Command:
-    """What a skill asks of the robot for one tick; None leaves that part as it is."""
-
-    twist: np.ndarray | None = None  # (3,) vx, vy m/s, wz rad/s in base_link
-    arm: np.ndarray | None = None  # (6,) rad, to be reached at the end of the tick
-    gripper: float | None = None  # rad
-
-
-STOP = Command(twist=np.zeros(3))
 
 
 @dataclass(frozen=True)
@@ -107,6 +94,13 @@ class Contract:
     provides: tuple[str, ...] = ()
     parameters: dict[str, str] = field(default_factory=dict)
 
+    def check(self, goal: RunGoal) -> None:
+        """Raise GoalRejected for a parameter that the skill does not have."""
+        if unknown := sorted(set(goal.parameters) - set(self.parameters)):
+            raise GoalRejected(
+                Code.GOAL_INVALID, f"parameters {unknown}; allowed are {sorted(self.parameters)}"
+            )
+
 
 class Skill(Protocol):
     """A bounded skill.
@@ -123,7 +117,7 @@ class Skill(Protocol):
         ...
 
     def tick(self, sensed: Sensed) -> Tick:
-        """One control period of 0.1 s; never blocks. After an outcome it is not called again."""
+        """One control period, TICK; never blocks. After an outcome it is not called again."""
         ...
 
     def stop(self) -> Command:
@@ -133,7 +127,7 @@ class Skill(Protocol):
     def conditions(self, goal: Any, sensed: Sensed) -> dict[str, float]:
         """What can be known before `start` of how hard a goal is: always the same finite numbers.
 
-        For a goal that `start` accepts; changes nothing. See hrl_skills.conditions and chances.
+        For a goal that `start` accepts; changes nothing. See conditions.py and success_model.py.
         """
         ...
 

@@ -5,8 +5,8 @@ Everything is batched over n robots, so that training and the robot run the same
 
 import numpy as np
 
+from hrl_core.control import TICK
 from hrl_core.robot import Base
-from hrl_skills.skill import TICK
 
 PENDING = 2  # commands that the gait has not answered yet: its delay in ticks
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hrl_core.faces import odom_from_face
 from hrl_core.geometry import inverse, planar_from_transform, transform_from_planar
 from hrl_core.sensed import Sensed
 from hrl_core.site import Site
@@ -39,18 +40,11 @@ def surroundings(
 
 def walls(site: Site, sensed: Sensed, face: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Sides and dividers of a bin's shelf: odom_from_wall (4, 4), half extents (2,) m of each."""
-    detection = sensed.detections.get(face)
-    if detection is not None:
-        odom_from_face = detection.odom_from_object
-    elif sensed.localisation is not None:
-        odom_from_map = inverse(transform_from_planar(sensed.localisation.map_from_odom))
-        odom_from_face = odom_from_map @ site.face(face)
-    else:
+    pose = odom_from_face(site, sensed, face)
+    if pose is None:
         return []
     shelf = site.shelf_of(face)
-    odom_from_shelf = (
-        odom_from_face @ inverse(site.face(face)) @ transform_from_planar(np.array(shelf.pose))
-    )
+    odom_from_shelf = pose @ inverse(site.face(face)) @ transform_from_planar(np.array(shelf.pose))
     half = np.array([0.5 * shelf.depth, 0.5 * WALL])
     sides = 0.5 * (shelf.width - WALL)
     return [

@@ -3,53 +3,26 @@
 import numpy as np
 
 from hrl_core import topics
+from hrl_core.control import STOP, TICK, Command
+from hrl_core.floor.clearance import signed_clearance
+from hrl_core.floor.rectangles import site_outline
+from hrl_core.floor.routes import Routes
 from hrl_core.geometry import compose, invert, transform_from_planar
 from hrl_core.outcomes import Code, Outcome, Verdict, codes_of
-from hrl_core.robot import Robot
-from hrl_core.sensed import Localisation, Sensed
-from hrl_core.site import Shelf, Site, Station
+from hrl_core.robot import Base, Robot
+from hrl_core.sensed import Localisation, Scan, Sensed
+from hrl_core.site import Site
+from hrl_skills.base_controller import BaseController, SteeringPolicy, odom_from_base
 from hrl_skills.conditions import FREE, clearance, grip, pose_in_base, sensing
-from hrl_skills.manoeuvre import REACH, Manoeuvre, plan_manoeuvre
-from hrl_skills.pilot import Pilot, SteeringPolicy, odom_from_base
-from hrl_skills.planner import CELL, ObstacleGrid, Routes
-from hrl_skills.policy import ActionField, Field, load_policy
-from hrl_skills.skill import STOP, TICK, Command, Contract, GoalRejected, Tick, WalkGoal, failed
-from hrl_skills.steering import (
-    GOAL_MIRROR,
-    TWIST_MIRROR,
-    VELOCITY_SCALE,
-    goal_features,
-    mirror_of,
-    nearness,
-)
+from hrl_skills.library import shipped_policy
+from hrl_skills.local_planner import REACH, LocalPlan, plan_locally
+from hrl_skills.planner import CELL, ObstacleGrid
+from hrl_skills.skill import Contract, GoalRejected, Tick, WalkGoal, failed
+from hrl_skills.walk_observation import ACTION, DISTANCE_MAX, OBSERVATION, SECTORS, observe
 
-SECTORS = 72
 MAX_STEPS = 600
 
-OBSERVATION = (
-    Field("goal", 8, "features of the pose to steer to in base_link, see goal_features"),
-    Field("goal_distance", 1, "m of the way, up to 15, divided by 8"),
-    Field("carrot", 3, "direction (2) and distance up to 2 m of the carrot in base_link"),
-    Field("velocity", 3, "m/s, m/s, rad/s, times 1.5"),
-    Field("command", 3, "m/s, m/s, rad/s, times 1.5, of the last tick"),
-    Field("previous_command", 3, "m/s, m/s, rad/s, times 1.5, of the tick before"),
-    Field("sectors", SECTORS, "exp(-range / 1 m)"),
-    Field("sectors_before", SECTORS, "exp(-range / 1 m), 0.3 s ago"),
-)
-OBSERVATION_SIZE = sum(part.size for part in OBSERVATION)
-ACTION = (
-    ActionField("vx", "share of the velocity limit"),
-    ActionField("vy", "share of the velocity limit"),
-    ActionField("wz", "share of the velocity limit"),
-)
-MIRROR = (
-    mirror_of([*GOAL_MIRROR, 1, 1, -1, 1, *3 * TWIST_MIRROR], [SECTORS, SECTORS]),
-    (np.arange(3), np.array(TWIST_MIRROR)),
-)
-
-DISTANCE_MAX = 15.0  # m
-NEAR = 3.0  # m of the way's cost to the goal, from which on the goal's own pose counts
-GOAL_ROOM = 0.30  # m, from a goal to the nearest shelf, station or wall of the map
+GOAL_MARGIN = 0.03  # m, round the footprint's circle at a goal, to shelf, station or wall
 POSITION_TOLERANCE = 0.15  # m
 YAW_TOLERANCE = np.deg2rad(8.0)
 POSITION_AIM, YAW_AIM = 0.07, 0.07  # m, rad; here the robot stops steering and comes to rest
@@ -64,48 +37,14 @@ SHUT_AHEAD = 0.8  # m
 DITHERED = 3  # times that a way was found longer; then the narrow place that closes it is shut
 STUCK_GAIN = 0.1  # m
 HELD_TICKS = 30  # the same: the place is tight, and the way is planned in x, y and yaw
-MANOEUVRE_TICKS = 10  # between two such plans
-MANOEUVRE_LEFT = 5.0  # m of the way's cost; with more left, the way leads round what is between
+LOCAL_PLAN_TICKS = 10  # between two such plans
+LOCAL_PLAN_LEFT = 5.0  # m of the way's cost; with more left, the way leads round what is between
 NEW_WAY = 1.0  # m, by which the way that is left grows when it is another way
 FORGET_TICKS = 30  # without any way: what was seen is forgotten, once, and the map drawn anew
 HOVER_TICKS = 20  # good enough for so long in all: come to rest, though the aim is closer
 LOST_TICKS = 10  # without a trustworthy localisation
 POSITION_SD_MAX, YAW_SD_MAX = 0.4, 0.3  # m, rad, of a trustworthy localisation
-
-
-def observe(
-    goal_in_base: np.ndarray,
-    carrot_in_base: np.ndarray,
-    left: np.ndarray,
-    velocity: np.ndarray,
-    command: np.ndarray,
-    previous_command: np.ndarray,
-    sectors: np.ndarray,
-    sectors_before: np.ndarray,
-) -> np.ndarray:
-    """Policy input (n, OBSERVATION_SIZE): goals (n, 3), carrots (n, 2), the way that is left (n,)
-    m, twists (n, 3), sectors.
-
-    Far along the way from its goal a robot steers to the carrot only: where the goal itself lies
-    would draw it to the wrong side of shelves.
-    """
-    near = left < NEAR
-    carrot_in_base = np.where(near[:, None], goal_in_base[:, :2], carrot_in_base)
-    x, y = carrot_in_base.T
-    reach = np.hypot(x, y)
-    far = np.maximum(reach, 1e-2)
-    onward = np.column_stack([x, y, np.arctan2(y, x)])
-    distance = np.where(near, np.hypot(goal_in_base[:, 0], goal_in_base[:, 1]), left)
-    columns = [
-        *goal_features(np.where(near[:, None], goal_in_base, onward)),
-        np.minimum(distance, DISTANCE_MAX) / 8.0,
-        x / far,
-        y / far,
-        np.minimum(reach, 2.0),
-    ]
-    twists = np.concatenate([velocity, command, previous_command], axis=1) * VELOCITY_SCALE
-    scans = [nearness(sectors), nearness(sectors_before)]
-    return np.concatenate([np.stack(columns, 1), twists, *scans], axis=1).astype(np.float32)
+ON_THE_SPOT = 0.3  # m; a goal that is nearer is a turn
 
 
 def near_goal(goal_in_base: np.ndarray, velocity: np.ndarray) -> np.ndarray:
@@ -125,9 +64,8 @@ class Walk:
     def __init__(self, site: Site, robot: Robot, policy: SteeringPolicy | None = None) -> None:
         self._site = site
         self._robot = robot
-        self._pilot = Pilot(robot, SECTORS)
-        self._policy = policy or load_policy("walk", OBSERVATION, ACTION)
-        self._footprint = np.array(robot.base.footprint_x)
+        self.controller = BaseController(robot, SECTORS)
+        self._policy = policy or shipped_policy("walk", robot.name, OBSERVATION, ACTION)
         self._base_from_lidar = np.array([*robot.lidar.mount.position[:2], 0.0])
 
     def start(self, goal: WalkGoal, sensed: Sensed) -> None:
@@ -137,18 +75,18 @@ class Walk:
             raise GoalRejected(
                 Code.GOAL_INVALID, f"pose {target.tolist()}; allowed are three finite numbers"
             )
-        room = free_radius(self._site, target[:2])
-        if room < GOAL_ROOM:
+        room = float(signed_clearance(self._site, target[:2]))
+        if room < (needed := goal_room(self._robot.base)):
             raise GoalRejected(
                 Code.GOAL_INVALID,
                 f"pose ({target[0]:.2f}, {target[1]:.2f}) m lies {room:.2f} m from the nearest "
-                f"shelf, station or wall (negative: inside); allowed is {GOAL_ROOM} m or more on "
+                f"shelf, station or wall (negative: inside); allowed is {needed} m or more on "
                 f"the floor of {self._site.size[0]} x {self._site.size[1]} m",
             )
-        self._pilot.start(sensed)
-        if not _trustworthy(sensed.localisation):
-            raise GoalRejected(Code.NOT_LOCALISED, _doubt(sensed.localisation))
+        self.controller.start(sensed)
         self._map_from_goal = target
+        if not self._knows_the_way(sensed):
+            raise GoalRejected(Code.NOT_LOCALISED, _doubt(sensed.localisation))
         left = self._goal_in_base(sensed)
         if (distance := float(np.hypot(*left[:2]))) > DISTANCE_MAX:
             raise GoalRejected(
@@ -164,27 +102,29 @@ class Walk:
         self._left = np.inf
 
     def tick(self, sensed: Sensed) -> Tick:
-        self._pilot.look(sensed)
+        self.controller.look(sensed)
         self._ticks += 1
-        self._lost = 0 if _trustworthy(sensed.localisation) else self._lost + 1
+        self._lost = 0 if self._knows_the_way(sensed) else self._lost + 1
         if self._lost >= LOST_TICKS or sensed.localisation is None:
             return self._end(np.inf, failed(Code.NOT_LOCALISED, _doubt(sensed.localisation)))
         base = _map_from_base(sensed)
-        if self._pilot.seeing:
+        if self.controller.shield.seeing:
             assert sensed.scan is not None
-            self._grid.add_scan(sensed.scan, compose(base, self._base_from_lidar))
+            self._grid.add_scan(
+                self._robot.lidar.level(sensed.scan), compose(base, self._base_from_lidar)
+            )
         goal = self._goal_in_base(sensed)
         distance, yaw = float(np.hypot(*goal[:2])), abs(float(goal[2]))
         self._hovered += distance < POSITION_GOOD and yaw < YAW_GOOD
-        if near_goal(goal[None], self._pilot.velocity)[0] or self._hovered >= HOVER_TICKS:
+        if near_goal(goal[None], self.controller.velocity)[0] or self._hovered >= HOVER_TICKS:
             self._settling = True
         if self._settling:
-            if self._pilot.at_rest:
+            if self.controller.at_rest:
                 return self._judge(goal, sensed)
-            if self._pilot.idle and (distance > 1.5 * POSITION_GOOD or yaw > 1.5 * YAW_GOOD):
+            if self.controller.idle and (distance > 1.5 * POSITION_GOOD or yaw > 1.5 * YAW_GOOD):
                 self._steer_again()
             else:
-                return self._step(self._pilot.halt(), "settle", distance)
+                return self._step(self.controller.halt(), "settle", distance)
         return self._steer(sensed, base, goal, distance)
 
     def stop(self) -> Command:
@@ -196,7 +136,9 @@ class Walk:
         length, narrowest = DISTANCE_MAX, 0.0  # where no way is known
         if sensed.localisation is not None and sensed.scan is not None:
             base, grid = _map_from_base(sensed), self._new_grid()
-            grid.add_scan(sensed.scan, compose(base, self._base_from_lidar))
+            grid.add_scan(
+                self._robot.lidar.level(sensed.scan), compose(base, self._base_from_lidar)
+            )
             way = grid.way(base[:2], np.asarray(goal.map_from_goal, float)[:2])
             length, narrowest = way or (DISTANCE_MAX, 0.0)
         return {
@@ -205,11 +147,17 @@ class Walk:
             "narrowest_m": min(narrowest, FREE),
             "turn_to_goal_rad": float(abs(np.arctan2(left[1], left[0]))),
             "turn_at_goal_rad": float(abs(left[2])),
-            "clearance_m": clearance(self._pilot.shield, sensed),
-            "goal_room_m": min(free_radius(self._site, goal.map_from_goal[:2]), FREE),
+            "clearance_m": clearance(self.controller.shield.geometry, sensed),
+            "goal_room_m": min(float(signed_clearance(self._site, goal.map_from_goal[:2])), FREE),
             **grip(self._robot, sensed),
             **sensing(sensed),
         }
+
+    def _knows_the_way(self, sensed: Sensed) -> bool:
+        """Whether it is localised well enough; to turn on the spot any guess will do."""
+        if sensed.localisation is None or _trustworthy(sensed.localisation):
+            return sensed.localisation is not None
+        return float(np.hypot(*self._goal_in_base(sensed)[:2])) < ON_THE_SPOT
 
     def _steer(self, sensed: Sensed, base: np.ndarray, goal: np.ndarray, distance: float) -> Tick:
         before = self._routes
@@ -219,10 +167,10 @@ class Walk:
         if found is None:
             self._no_way += 1
             if self._no_way >= NO_WAY_TICKS:
-                return self._end(distance, self._blocked(distance, "no way is free"))
+                return self._end(distance, self._blocked(distance, "no way is free", NO_WAY_TICKS))
             if self._no_way == FORGET_TICKS and not self._forgot:
                 self._grid, self._routes, self._forgot = self._new_grid(), None, True
-            return self._step(self._pilot.halt(), "wait", distance)
+            return self._step(self.controller.halt(), "wait", distance)
         self._no_way = 0
         carrot, left = found
         error = left + 0.3 * abs(float(goal[2]))
@@ -236,66 +184,62 @@ class Walk:
             self._best, self._best_tick = error, self._ticks
         elif self._ticks - self._best_tick >= STUCK_TICKS:
             if self._shut_places == SHUT_PLACES:
-                return self._end(distance, self._blocked(distance, "no progress"))
+                return self._end(distance, self._blocked(distance, "no progress", STUCK_TICKS))
             # Too narrow or too crooked a place for the robot's length: another way round.
             self._shut_places += 1
             ahead = carrot - base[:2]
             self._grid.shut(base[:2] + SHUT_AHEAD * ahead / max(float(np.hypot(*ahead)), 0.1))
             self._routes, self._best, self._best_tick = None, np.inf, self._ticks
-            return self._step(self._pilot.halt(), "wait", distance)
-        self._plan_manoeuvre(base, carrot, left)
+            return self._step(self.controller.halt(), "wait", distance)
+        self._plan_locally(base, carrot, left)
         onward = left
-        if self._manoeuvre is not None:
-            pose = self._manoeuvre.next_pose(base)
+        if self._plan is not None:
+            pose = self._plan.next_pose(base)
             goal = compose(invert(base), pose)
             if self._ticks - self._best_tick >= HELD_TICKS:  # the policy holds back
-                return self._step(self._pilot.creep(goal), "creep", distance, left)
+                return self._step(self.controller.creep(goal), "creep", distance, left)
             carrot, onward = pose[:2], float(np.hypot(*goal[:2]))
         carrot_in_base = compose(invert(base), np.array([*carrot, 0.0]))[:2]
         observation = observe(
             goal[None],
             carrot_in_base[None],
             np.array([onward]),
-            self._pilot.velocity,
-            self._pilot.steering.command,
-            self._pilot.steering.previous,
-            self._pilot.sectors,
-            self._pilot.sectors_before,
+            self.controller.velocity,
+            self.controller.steering.command,
+            self.controller.steering.previous,
+            self.controller.sectors,
+            self.controller.sectors_before,
         )
-        return self._step(self._pilot.drive(self._policy(observation)), "steer", distance, left)
+        return self._step(self.controller.drive(self._policy(observation)), "steer", distance, left)
 
-    def _plan_manoeuvre(self, base: np.ndarray, carrot: np.ndarray, left: float) -> None:
+    def _plan_locally(self, base: np.ndarray, carrot: np.ndarray, left: float) -> None:
         """Near the goal a way in x, y and yaw to it; where the robot is held, one to the carrot."""
         end = self._map_from_goal
-        if np.hypot(*(end - base)[:2]) > REACH or left > MANOEUVRE_LEFT:
+        if np.hypot(*(end - base)[:2]) > REACH or left > LOCAL_PLAN_LEFT:
             end = np.array([*carrot, np.arctan2(*(carrot - base[:2])[::-1])])
             if self._ticks - self._best_tick < HELD_TICKS:
-                self._manoeuvre = None
+                self._plan = None
                 return
-        if self._ticks - self._planned_tick >= MANOEUVRE_TICKS:
+        if self._ticks - self._planned_tick >= LOCAL_PLAN_TICKS:
             self._planned_tick = self._ticks
-            self._manoeuvre = plan_manoeuvre(self._grid, self._footprint, base, end)
+            self._plan = plan_locally(self._grid, self._robot.base, base, end)
 
     def _steer_again(self) -> None:
         self._settling, self._hovered = False, 0
         self._best, self._best_tick = np.inf, self._ticks
-        self._manoeuvre: Manoeuvre | None = None
-        self._planned_tick = self._ticks - MANOEUVRE_TICKS
+        self._plan: LocalPlan | None = None
+        self._planned_tick = self._ticks - LOCAL_PLAN_TICKS
 
     def _goal_in_base(self, sensed: Sensed) -> np.ndarray:
         """Planar goal pose (3,) in base_link."""
         return compose(invert(_map_from_base(sensed)), self._map_from_goal)
 
+    def _add_scan(self, grid: ObstacleGrid, scan: Scan, map_from_base: np.ndarray) -> None:
+        grid.add_scan(self._robot.lidar.level(scan), compose(map_from_base, self._base_from_lidar))
+
     def _new_grid(self) -> ObstacleGrid:
         """A grid that begins with the shelves, stations and walls of the site's map."""
-        lidar = self._robot.lidar
-        return ObstacleGrid(
-            self._site.size,
-            site_outline(self._site, 0.5 * CELL),
-            self._robot.legs.standing_height + lidar.mount.position[2],
-            lidar.elevations,
-            lidar.height_band,
-        )
+        return ObstacleGrid(self._site.size, site_outline(self._site, 0.5 * CELL), self._robot)
 
     def _judge(self, goal: np.ndarray, sensed: Sensed) -> Tick:
         """At rest: done if the localisation says so, else try again."""
@@ -307,7 +251,7 @@ class Walk:
             "yaw_error_deg": float(np.rad2deg(yaw)),
             "localisation_sd_m": position_sd,
             "localisation_sd_deg": float(np.rad2deg(yaw_sd)),
-            "clearance_m": self._pilot.clearance,
+            "clearance_m": self.controller.shield.clearance,
         }
         sentence = (
             f"at rest {distance:.3f} m and {np.rad2deg(yaw):.1f} deg from the goal "
@@ -326,16 +270,17 @@ class Walk:
             detail = f"{sentence} after {self._attempts} attempts"
             return self._end(distance, failed(Code.WALK_OFF_TARGET, detail, **evidence))
         self._steer_again()
-        return self._step(self._pilot.halt(), "settle", distance)
+        return self._step(self.controller.halt(), "settle", distance)
 
-    def _blocked(self, distance: float, why: str) -> Outcome:
-        seconds = TICK * (NO_WAY_TICKS if why.startswith("no way") else STUCK_TICKS)
+    def _blocked(self, distance: float, why: str, ticks: int) -> Outcome:
+        """`why`: what was so for so many ticks."""
+        seconds = TICK * ticks
         return failed(
             Code.WALK_BLOCKED,
             f"{why} for {seconds:.0f} s, {distance:.2f} m from the goal; the nearest obstacle is "
-            f"{self._pilot.clearance:.2f} m from the footprint",
+            f"{self.controller.shield.clearance:.2f} m from the footprint",
             position_error_m=distance,
-            clearance_m=self._pilot.clearance,
+            clearance_m=self.controller.shield.clearance,
         )
 
     def _step(
@@ -380,35 +325,6 @@ def _doubt(localisation: Localisation | None) -> str:
     )
 
 
-def _solid(place: Shelf | Station) -> tuple[np.ndarray, np.ndarray]:
-    """Planar pose (3,) of the middle and size (2,) m of a shelf or station."""
-    middle = compose(np.array(place.pose), np.array([-0.5 * place.depth, 0.0, 0.0]))
-    return middle, np.array([place.depth, place.width])
-
-
-def free_radius(site: Site, point: np.ndarray) -> float:
-    """Distance [m] from a point (2,) in map to the nearest wall, shelf or station; < 0 inside."""
-    walls = np.minimum(point, np.array(site.size) - point).min()
-    distances = [float(walls)]
-    for place in (*site.shelves, *site.stations):
-        middle, size = _solid(place)
-        local = np.abs(compose(invert(middle), np.array([*point, 0.0]))[:2]) - 0.5 * size
-        outside = np.hypot(*np.maximum(local, 0.0))
-        distances.append(float(outside + min(local.max(), 0.0)))
-    return min(distances)
-
-
-def site_outline(site: Site, spacing: float) -> np.ndarray:
-    """Points (m, 2) m in map along walls, shelves and stations."""
-    width, height = site.size
-    outlines = [(np.array([0.5 * width, 0.5 * height, 0.0]), np.array([width, height]))]
-    outlines += [_solid(place) for place in (*site.shelves, *site.stations)]
-    points = []
-    for middle, size in outlines:
-        corners = 0.5 * size * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
-        for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            share = np.linspace(0, 1, max(2, int(np.hypot(*(b - a)) / spacing)))[:, None]
-            local = a + share * (b - a)
-            c, s = np.cos(middle[2]), np.sin(middle[2])
-            points.append(local @ np.array([[c, s], [-s, c]]) + middle[:2])
-    return np.concatenate(points)
+def goal_room(base: Base) -> float:
+    """Room [m] that a goal needs, from its point to the nearest shelf, station or wall."""
+    return round(base.footprint_radius + GOAL_MARGIN, 6)

@@ -3,15 +3,7 @@ import pytest
 
 from hrl_core.robot import load_robot
 from hrl_skills.arm import ArmKinematics
-from hrl_skills.manipulation import (
-    GRASP_ROLL,
-    GRIPPER_SLEW,
-    LEAD,
-    MOST_TILT,
-    GripSensor,
-    Hand,
-    apply_action,
-)
+from hrl_skills.manipulation import GripSensor, Hand, apply_action
 
 
 @pytest.fixture(scope="module")
@@ -61,28 +53,28 @@ def test_carry_keeps_the_hand_over_the_footprint(kinematics):
     assert tool[0, 0] + 0.05 < front  # with half of an item
 
 
-def test_an_action_moves_the_command_but_never_far_ahead_of_the_hand(kinematics):
+def test_an_action_moves_the_command_but_never_far_ahead_of_the_hand(arm, kinematics):
     pose = np.array([[0.8, 0.1, 0.2, 1.0, 1.57]])
     hand = hand_at(kinematics, pose, gripper=-1.0)
     gripper = hand.gripper
     for _ in range(10):
-        hand.command, gripper = apply_action(hand, np.array([[3.0, 0, 0, 0, 0, 1.0]]))
+        hand.command, gripper = apply_action(arm, hand, np.array([[3.0, 0, 0, 0, 0, 1.0]]))
     lead = np.linalg.norm(hand.command[0, :3] - hand.position[0])
-    assert lead == pytest.approx(LEAD, abs=1e-6)
-    assert gripper[0] == pytest.approx(-1.0 + GRIPPER_SLEW)
+    assert lead == pytest.approx(arm.hand.lead, abs=1e-6)
+    assert gripper[0] == pytest.approx(-1.0 + 0.1 * arm.gripper.speed)
 
 
-def test_actions_point_along_the_arm(kinematics):
+def test_actions_point_along_the_arm(arm, kinematics):
     pose = np.array([[0.7, 0.4, 0.2, 1.0, 1.57]])
     hand = hand_at(kinematics, pose, gripper=-1.0)
-    command, _ = apply_action(hand, np.array([[1.0, 0, 0, 0, 0, -1.0]]))
+    command, _ = apply_action(arm, hand, np.array([[1.0, 0, 0, 0, 0, -1.0]]))
     step = command[0, :2] - pose[0, :2]
     yaw = hand.joints[0, 0]
     np.testing.assert_allclose(step, 0.025 * np.array([np.cos(yaw), np.sin(yaw)]), atol=1e-9)
 
 
-def test_the_grip_is_noticed_when_something_stops_the_gripper_and_only_then():
-    sensor = GripSensor(3)
+def test_the_grip_is_noticed_when_something_stops_the_gripper_and_only_then(arm):
+    sensor = GripSensor(3, arm.gripper)
     sensor.reset(np.arange(3), np.full(3, -1.2))
     held = np.zeros(3, bool)
     # One closes on an item, one on nothing, one moves with all its force.
@@ -92,13 +84,15 @@ def test_the_grip_is_noticed_when_something_stops_the_gripper_and_only_then():
     assert sensor.update(np.array([-0.3, 0.0, -0.2]), np.full(3, 5.0)).tolist()[0] is False
 
 
-def test_a_level_grasp_rolls_less_the_flatter_the_hand_is(kinematics):
+def test_a_level_grasp_rolls_less_the_flatter_the_hand_is(arm, kinematics):
+    roll = arm.hand.grasp_roll
+
     def rolled(pitch: float, level: bool) -> float:
-        hand = hand_at(kinematics, np.array([[0.8, 0.0, 0.2, pitch, GRASP_ROLL]]), gripper=-1.0)
+        hand = hand_at(kinematics, np.array([[0.8, 0.0, 0.2, pitch, roll]]), gripper=-1.0)
         for _ in range(8):
-            hand.command, _ = apply_action(hand, np.array([[0, 0, 0, 0, 1.0, -1.0]]), level)
-        return float(hand.command[0, 4] - GRASP_ROLL)
+            hand.command, _ = apply_action(arm, hand, np.array([[0, 0, 0, 0, 1.0, -1.0]]), level)
+        return float(hand.command[0, 4] - roll)
 
     assert rolled(0.26, level=False) > 1.0
-    assert np.sin(rolled(0.26, level=True)) * np.cos(0.26) == pytest.approx(MOST_TILT)
+    assert np.sin(rolled(0.26, level=True)) * np.cos(0.26) == pytest.approx(arm.hand.most_tilt)
     assert rolled(1.5, level=True) > 1.0

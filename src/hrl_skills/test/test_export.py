@@ -5,22 +5,22 @@ import onnx
 import pytest
 
 from hrl_core.config import ConfigError
+from hrl_core.policy.card import PolicyError
+from hrl_core.policy.network import Network
+from hrl_core.policy.onnx_model import onnx_model
+from hrl_core.policy.policy import Policy
+from hrl_core.policy.runtime import RUNTIMES, onnx_session
 from hrl_skills import bench_policies
 from hrl_skills import export as exporting
-from hrl_skills.card import PolicyError
 from hrl_skills.export import export, parity, probes
 from hrl_skills.library import load_policy_of
-from hrl_skills.network import Network
-from hrl_skills.onnx_model import onnx_model
-from hrl_skills.policy import Policy
-from hrl_skills.runtime import RUNTIMES, onnx_session
 
-NAMES = ("gait", "walk", "approach", "grasp", "place")
+NAMES = ("gait", "walk", "approach", "grasp", "place", "align", "back_out")
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def policy(request):
-    return load_policy_of(request.param)
+    return load_policy_of(request.param, "spot")
 
 
 def test_all_runtimes_give_the_same_actions_even_far_outside_of_training(policy):
@@ -57,17 +57,17 @@ def test_a_model_that_computes_something_else_is_found_out(policy):
 def test_nothing_is_written_where_actions_differ(monkeypatch, tmp_path):
     monkeypatch.setattr(exporting, "parity", lambda *_: {"numpy": 0.01, "torch": 0.0})
     with pytest.raises(PolicyError, match=r"actions differ by 1.0e-02; allowed is 1e-04"):
-        export(load_policy_of("walk"), tmp_path / "walk.onnx")
+        export(load_policy_of("walk", "spot"), tmp_path / "walk.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_environment_chooses_the_runtime_and_an_unknown_one_is_refused(monkeypatch):
     monkeypatch.setenv("HRL_RUNTIME", "abacus")
     with pytest.raises(ConfigError, match=r"unknown runtime 'abacus'; known: \['numpy', 'onnx'"):
-        load_policy_of("walk")
+        load_policy_of("walk", "spot")
     monkeypatch.setenv("HRL_RUNTIME", "half")
     monkeypatch.setitem(RUNTIMES, "half", lambda _: lambda rows: np.full((len(rows), 3), 0.5))
-    policy = load_policy_of("walk")
+    policy = load_policy_of("walk", "spot")
     assert policy(np.zeros(policy.observation_size)).tolist() == [0.5, 0.5, 0.5]
 
 

@@ -64,7 +64,7 @@ def test_a_walking_foot_on_the_floor_moves_back_at_the_commanded_speed():
     while stepper.leg_phase()[0, 0] < 0.6:
         tick(stepper, FORWARD)
     feet = [
-        CONFIG.geometry.feet_in_hips(tick(stepper, FORWARD).reshape(4, 3))[0, 0] for _ in range(2)
+        CONFIG.kinematics.feet_in_hips(tick(stepper, FORWARD).reshape(4, 3))[0, 0] for _ in range(2)
     ]
     assert (feet[1] - feet[0]) / PERIOD == pytest.approx(-0.5, abs=0.01)
 
@@ -81,7 +81,7 @@ def test_after_a_stop_it_steps_in_place_and_then_stands_with_all_feet_down():
             break
     slewing = 0.5 / ROBOT.base.acceleration_max[0]
     assert stopped_after is not None
-    assert slewing + CONFIG.settle <= stopped_after <= slewing + CONFIG.settle + 0.3
+    assert slewing + CONFIG.trot.settle <= stopped_after <= slewing + CONFIG.trot.settle + 0.3
     assert stepper.phase[0] in (0.0, 0.5)
 
 
@@ -165,5 +165,5 @@ def test_a_robot_with_other_legs_is_refused():
     other = ROBOT.model_copy(
         update={"legs": ROBOT.legs.model_copy(update={"joints": ("a", "b", "c")})}
     )
-    with pytest.raises(ConfigError, match=r"legs.joints = \('a', 'b', 'c'\); allowed is"):
+    with pytest.raises(ConfigError, match=r"legs.joints = \('a', 'b', 'c'\); allowed are 12"):
         GaitConfig.of(other)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hrl_core.control import STOP
 from hrl_core.geometry import inverse, transform_from, transform_from_planar
 from hrl_core.outcomes import Code, Outcome
 from hrl_core.robot import load_robot
@@ -12,14 +13,18 @@ from hrl_core.sensed import Detection, Imu, Joints, Localisation, Odometry, Scan
 from hrl_core.site import load_site
 from hrl_skills.arm import hand_rotation
 from hrl_skills.grasp import Grasp
-from hrl_skills.manipulation import HAND_HIGH, HAND_LOW, MOST_TURN, gripper_action, upright_hand
-from hrl_skills.place import NEAREST, Place
+from hrl_skills.grasp import Phase as GraspPhase
+from hrl_skills.manipulation import gripper_action, upright_hand
+from hrl_skills.phases import phase_table
+from hrl_skills.place import STEP_UP_ROOM, Place
+from hrl_skills.place import Phase as PlacePhase
+from hrl_skills.robot_shield import RobotShield
 from hrl_skills.runner import Limits, SkillRunner
-from hrl_skills.shield import Shield
-from hrl_skills.skill import GoalRejected, GraspGoal, PlaceGoal
+from hrl_skills.skill import GoalRejected, GraspGoal, PlaceGoal, Tick
 
 BIN, ITEM, STATION = "A2", "can", "packing"
 NO_OFFSET = np.zeros(2)
+HAND = load_robot().arm.hand
 
 
 class ObedientArm:
@@ -188,10 +193,10 @@ def test_an_item_that_falls_while_the_arm_goes_back_is_dropped(grasp):
     sense = robot.sense
 
     def holds_until_it_retracts() -> Sensed:
-        closing = grasp._phase == "reach" and robot.position[-1] > -0.85
+        closing = grasp._phase is GraspPhase.REACH and robot.position[-1] > -0.85
         if closing and not robot.holds:
             robot.holds, robot.position[-1] = True, -0.8
-        if grasp._phase == "retract" and robot.holds:
+        if grasp._phase is GraspPhase.RETRACT and robot.holds:
             robot.holds, robot.position[-1] = False, 0.0
         return sense()
 
@@ -215,7 +220,7 @@ def test_a_place_is_judged_by_where_the_item_is_seen(place, aside, code):
     sense = robot.sense
 
     def lets_go() -> Sensed:
-        if robot.holds and place._phase == "lower" and place._arm._gripper < -0.2:
+        if robot.holds and place._phase is PlacePhase.LOWER and place._arm._gripper < -0.2:
             robot.holds = False
             seen = np.eye(4)
             seen[:3, 3] = robot.site.target_point(STATION)
@@ -233,11 +238,13 @@ def test_the_finger_opens_off_an_item_that_is_held_askew_before_the_hand_leaves(
     held_at, sense, ways = robot.position[-1], robot.sense, []
 
     def barely_opens_and_leaves(_: np.ndarray) -> np.ndarray:
-        return np.array([[-0.5, 0.0, 0.5, 0.0, 0.0, gripper_action(held_at - 0.02)]])
+        return np.array(
+            [[-0.5, 0.0, 0.5, 0.0, 0.0, gripper_action(robot.robot.arm, held_at - 0.02)]]
+        )
 
     def lets_go() -> Sensed:
         robot.holds = robot.holds and place._arm._gripper > held_at
-        if not robot.holds and place._phase == "lower":
+        if not robot.holds and place._phase is PlacePhase.LOWER:
             ways.append(robot.position[[*range(12, 18), -1]].copy())
         return sense()
 
@@ -257,7 +264,7 @@ def test_a_fault_in_a_skill_ends_the_goal_and_stops_the_robot(grasp, monkeypatch
         imu=Imu(0.0, np.zeros(3), np.array([0.0, 0.0, 1.0])),
         scan=Scan(0.0, ranges, -np.pi, 2 * np.pi / 360, 12.0),
     )
-    runner = SkillRunner(grasp, Shield(robot.robot), Limits())
+    runner = SkillRunner(grasp, RobotShield(robot.robot), Limits())
     runner.start(GraspGoal(ITEM, BIN), sensed)
     monkeypatch.setattr(grasp, "_phase", "no such phase")
     tick = runner.tick(sensed)
@@ -274,22 +281,32 @@ def test_a_place_steps_up_to_a_target_that_is_too_far_for_the_arm(place):
         robot.run(place, PlaceGoal(STATION, ITEM, np.array([-0.1, 0.0])))
         ahead[away] = (inverse(robot.map_from_base) @ robot.site.face(STATION))[0, 3]
     assert ahead[0.75] == pytest.approx(0.75)
-    assert NEAREST < ahead[0.90] < 0.85
+    assert robot.robot.base.front + STEP_UP_ROOM < ahead[0.90] < 0.85
     assert ahead[1.00] == pytest.approx(ahead[0.90], abs=0.011)  # a tick's way
 
 
 @pytest.mark.parametrize("pitch", [0.3, 0.9, 1.4])
 def test_a_hand_sets_an_item_upright_that_was_grasped_askew(pitch):
     held = hand_rotation(*np.array([[0.2], [pitch], [1.7]]))[0]  # as it was when the item stood
-    pitch_now, roll_now = upright_hand(held.T @ [0.0, 0.0, 1.0])
+    pitch_now, roll_now = upright_hand(HAND, held.T @ [0.0, 0.0, 1.0])
     assert (pitch_now, roll_now) == pytest.approx((pitch, 1.7))
 
 
 @pytest.mark.parametrize("slip", [(0.1, -0.1), (-0.1, -0.1), (-0.05, 0.2), (0.0, 0.0)])
 def test_a_hand_that_points_down_hardly_rolls_for_what_slipped_and_leaves_it_nearly_upright(slip):
     up = np.array([-1.0, *slip]) / np.linalg.norm([1.0, *slip])
-    pitch, roll = upright_hand(up)
-    assert HAND_LOW[3] <= pitch <= HAND_HIGH[3]
-    assert abs(roll - np.pi / 2) <= MOST_TURN + 1e-9
+    pitch, roll = upright_hand(HAND, up)
+    assert HAND.low[3] <= pitch <= HAND.high[3]
+    assert abs(roll - np.pi / 2) <= HAND.most_turn + 1e-9
     in_base = hand_rotation(np.zeros(1), np.array([pitch]), np.array([roll]))[0] @ up
     assert np.degrees(np.arccos(in_base[2])) < 12
+
+
+def test_a_phase_without_a_step_is_found_when_the_skill_is_made():
+    steps = {phase: place_step for phase in PlacePhase if phase is not PlacePhase.LOOK}
+    with pytest.raises(ValueError, match=r"no step for the phases \['LOOK'\]"):
+        phase_table(PlacePhase, steps)
+
+
+def place_step(_: Sensed) -> Tick:
+    return Tick(STOP, "", 0.0, 0.0)

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
+from hrl_core.robot import load_robot
 from hrl_core.sensed import Scan
-from hrl_skills.planner import LETHAL, ObstacleGrid, routes_to, travel_cost
+from hrl_skills.planner import Clearances, ObstacleGrid, routes_to
 
-HEIGHT, ELEVATIONS, BAND = 0.72, (-0.6, -0.4, -0.25, -0.12, -0.03, 0.03), (0.06, 1.2)
+ROBOT = load_robot()
+KEPT = Clearances.of(ROBOT.base)
 SIZE = (12.0, 12.0)
 START, GOAL = np.array([3.0, 6.0]), np.array([9.0, 6.0])
 AT_START = np.array([3.0, 6.0, 0.0])  # the scanner's pose
@@ -13,7 +15,7 @@ AT_START = np.array([3.0, 6.0, 0.0])  # the scanner's pose
 def grid() -> ObstacleGrid:
     outline = np.concatenate([wall(0.0, 0.0, 12.0), wall(12.0, 0.0, 12.0)])
     outline = np.concatenate([outline, outline[:, ::-1]])
-    return ObstacleGrid(SIZE, outline, HEIGHT, ELEVATIONS, BAND)
+    return ObstacleGrid(SIZE, outline, ROBOT)
 
 
 def wall(x: float, low: float, high: float) -> np.ndarray:
@@ -46,7 +48,7 @@ def test_the_carrot_leads_round_a_wall_with_room_for_the_robot():
         places.append(position)
     assert np.hypot(*(position - GOAL)) < 0.3
     gaps = np.hypot(*(np.array(places)[:, None] - wall(6.0, 0.0, 7.0)).transpose(2, 0, 1))
-    assert gaps.min() > LETHAL - 0.1
+    assert gaps.min() > KEPT.lethal - 0.1
     assert max(place[1] for place in places) > 7.0
 
 
@@ -66,7 +68,7 @@ def test_the_robot_finds_out_from_within_the_inflation_of_an_obstacle():
 def test_a_thing_that_left_is_forgotten_within_a_second():
     plan = grid()
     plan.add_points(np.array([[5.0, 6.0]]))
-    cell = np.floor((np.array([5.0, 6.0]) - plan.origin) / plan.config.cell).astype(int)
+    cell = np.floor((np.array([5.0, 6.0]) - plan.grid.origin) / plan.config.cell).astype(int)
     assert plan.evidence[tuple(cell)] > plan.config.occupied
     for _ in range(10):
         plan.add_scan(scan(4.0), AT_START)
@@ -77,7 +79,7 @@ def test_a_low_box_is_kept_where_the_rings_look_over_it():
     plan = grid()
     blind = np.array([[3.35, 6.0]])
     plan.add_points(blind)
-    cell = np.floor((blind[0] - plan.origin) / plan.config.cell).astype(int)
+    cell = np.floor((blind[0] - plan.grid.origin) / plan.config.cell).astype(int)
     for _ in range(4):
         plan.add_scan(scan(4.0), AT_START)
     assert plan.evidence[tuple(cell)] > plan.config.occupied
@@ -99,7 +101,7 @@ def test_hits_are_put_where_they_are_in_map():
     ranges[180] = 2.0  # straight ahead of a scanner that looks to the left
     plan.add_scan(Scan(0.0, ranges, -np.pi, np.pi / 180, 12.0), np.array([4.0, 6.5, np.pi / 2]))
     cells = np.argwhere(plan.evidence > before)
-    place = plan.origin + (cells[0] + 0.5) * plan.config.cell
+    place = plan.grid.origin + (cells[0] + 0.5) * plan.config.cell
     assert len(cells) == 1
     assert place == pytest.approx([4.0, 8.5], abs=0.06)
 
@@ -116,13 +118,13 @@ def test_noise_before_a_wall_of_the_map_does_not_make_it_thicker():
 
 
 def test_cost_grows_towards_obstacles_until_it_is_closed():
-    cost = travel_cost(np.array([LETHAL - 0.01, LETHAL, 0.5, 2.0]))
+    cost = KEPT.travel_cost(np.array([KEPT.lethal - 0.01, KEPT.lethal, 0.5, 2.0]))
     assert cost[0] == np.inf
     assert cost[1] > cost[2] > cost[3] == 1.0
 
 
 def test_no_route_leads_through_a_grid_that_is_closed_everywhere():
-    routes = routes_to(np.zeros((5, 5)), (2, 2), 0.2)
+    routes = routes_to(np.zeros((5, 5)), (2, 2), 0.2, KEPT)
     assert not np.isfinite(routes.distance).any()
 
 
@@ -141,4 +143,4 @@ def test_a_place_of_the_way_that_became_too_narrow_can_be_shut_for_good():
     plan.shut_narrow(before, START)
     plan.evidence = evidence  # the scans see nothing there any more
     assert left() > length + 0.1
-    assert plan.clearance()[plan.cell_of(np.array([5.8, 6.0]))] < LETHAL
+    assert plan.clearance()[plan.cell_of(np.array([5.8, 6.0]))] < KEPT.lethal

@@ -8,8 +8,8 @@ import pytest
 import torch
 import yaml
 
-from hrl_skills.card import (
-    POLICIES,
+from hrl_core.known import known
+from hrl_core.policy.card import (
     ActionField,
     ActionPart,
     Card,
@@ -22,8 +22,8 @@ from hrl_skills.card import (
     load_card,
     save_card,
 )
-from hrl_skills.library import load_policy_of
-from hrl_skills.policy import load_policy, save_weights
+from hrl_core.policy.policy import load_policy, save_weights
+from hrl_skills.library import load_policy_of, policy_folder
 
 OBSERVATION = (Field("place", 2, "m"), Field("speed", 1, "m/s"))
 ACTION = (ActionField("push", "N"), ActionField("turn", "Nm", -0.5, 0.5))
@@ -76,7 +76,7 @@ def replace_weights(folder: Path, weights: object) -> None:
 
 
 def load(folder: Path):
-    return load_policy("toy", OBSERVATION, ACTION, folder)
+    return load_policy("toy", "spot", OBSERVATION, ACTION, folder)
 
 
 def test_the_loaded_policy_computes_what_torch_computes(tmp_path):
@@ -283,13 +283,15 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path, name):
         load(folder)
 
 
-def test_weights_and_cards_of_another_skill_are_refused(tmp_path):
+def test_weights_and_cards_of_another_skill_or_robot_are_refused(tmp_path):
     with pytest.raises(PolicyError, match="skill is 'grasp'; allowed here is 'place'"):
-        load_policy_of("place", POLICIES / "grasp")
-    shutil.copy(POLICIES / "grasp" / "weights.pt", tmp_path)
-    shutil.copy(POLICIES / "place" / "card.yaml", tmp_path)
+        load_policy_of("place", "spot", policy_folder("grasp", "spot"))
+    with pytest.raises(PolicyError, match="robot is 'spot'; allowed here is 'tim'"):
+        load_policy_of("place", "tim", policy_folder("place", "spot"))
+    shutil.copy(policy_folder("grasp", "spot") / "weights.pt", tmp_path)
+    shutil.copy(policy_folder("place", "spot") / "card.yaml", tmp_path)
     with pytest.raises(PolicyError, match=r"sha256 is .*; the card beside it allows"):
-        load_policy_of("place", tmp_path)
+        load_policy_of("place", "spot", tmp_path)
 
 
 def test_random_edits_of_a_card_never_end_in_another_error(tmp_path):
@@ -317,15 +319,16 @@ def test_a_seed_is_noted_in_the_card_and_replaced_when_measured_again(tmp_path):
         again = figure.model_copy(update={"value": value})
         add_training_seed(shipped, other, again)
         add_training_seed(shipped, shipped, again)
-    seeds = load(shipped).card.training.seeds
+    card = known(load(shipped).card)
+    seeds = card.training.seeds
     assert [(one.seed, one.figure.value) for one in seeds] == [(0, 0.95), (7, 0.95)]
-    assert seeds[0].sha256 == load(shipped).card.sha256
+    assert seeds[0].sha256 == card.sha256
 
 
 def test_a_seed_of_another_skill_is_not_noted(tmp_path):
     figure = Figure(metric="success rate", value=0.9, trials=100, command="./hrl evaluate toy")
     with pytest.raises(PolicyError, match="skill is 'walk'; allowed here is 'toy'"):
-        add_training_seed(write(tmp_path), POLICIES / "walk", figure)
+        add_training_seed(write(tmp_path), policy_folder("walk", "spot"), figure)
 
 
 def test_weights_that_are_too_big_are_refused(tmp_path):

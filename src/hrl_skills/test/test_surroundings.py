@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from hrl_core.geometry import inverse, transform_from_planar
+from hrl_core.robot import load_robot
 from hrl_core.sensed import Detection, Odometry, Sensed
 from hrl_core.site import load_site
 from hrl_skills.arm import hand_rotation
 from hrl_skills.manipulation import (
     FAR,
-    JAW_THICKNESS,
     ItemEstimate,
     Surroundings,
     finger_opening,
@@ -21,6 +21,7 @@ from hrl_skills.surroundings import surroundings
 SITE = load_site("small_warehouse")
 BIN = next(iter(SITE.bins))
 ITEM, OTHER = list(SITE.items)[:2]
+GRIPPER = load_robot().arm.gripper
 # A hand that looks down and closes along y: the jaw on the left, the finger on the right.
 DOWN = hand_rotation(np.zeros(1), np.full(1, 1.4), np.full(1, np.pi / 2))
 
@@ -36,20 +37,22 @@ def box_at(x: float, y: float) -> Surroundings:
 
 @pytest.mark.parametrize(("y", "side"), [(0.13, 0), (-0.13, 1)])
 def test_room_is_measured_from_side_to_side_on_the_jaws_or_the_fingers_side(y, side):
-    room = room_beside(item(0.04), DOWN, box_at(0.85, y))[0]
+    room = room_beside(GRIPPER, item(0.04), DOWN, box_at(0.85, y))[0]
     assert room[side] == pytest.approx(0.13 - 0.03 - 0.04, abs=0.001)
     assert room[1 - side] == FAR
 
 
 def test_what_stands_behind_an_item_takes_no_room_beside_it():
-    np.testing.assert_array_equal(room_beside(item(0.04), DOWN, box_at(1.0, 0.1))[0], [FAR, FAR])
+    np.testing.assert_array_equal(
+        room_beside(GRIPPER, item(0.04), DOWN, box_at(1.0, 0.1))[0], [FAR, FAR]
+    )
 
 
 def test_a_hand_with_less_room_opens_less_and_keeps_its_jaw_nearer():
-    wide, narrow = np.full((1, 2), FAR), np.full((1, 2), JAW_THICKNESS + 0.02)
+    wide, narrow = np.full((1, 2), FAR), np.full((1, 2), GRIPPER.jaw_thickness + 0.02)
     width = np.array([0.03])
-    assert finger_opening(width, wide) < finger_opening(width, narrow) < -0.3
-    assert jaw_clearance(narrow) < jaw_clearance(wide)
+    assert finger_opening(GRIPPER, width, wide) < finger_opening(GRIPPER, width, narrow) < -0.3
+    assert jaw_clearance(GRIPPER, narrow) < jaw_clearance(GRIPPER, wide)
 
 
 def sensed() -> Sensed:

@@ -7,6 +7,7 @@ from diagnostic_msgs.msg import KeyValue
 from geometry_msgs.msg import Point as PointMsg
 from geometry_msgs.msg import (
     Pose,
+    PoseArray,
     PoseWithCovariance,
     PoseWithCovarianceStamped,
     Quaternion,
@@ -49,6 +50,18 @@ def stamp_msg(seconds: float) -> Time:
 def seconds(stamp: Time) -> float:
     """Message -> ROS time [s], the nearest float."""
     return (stamp.sec * 10**9 + stamp.nanosec) / 10**9
+
+
+# Frames
+
+
+def check_frame(message, field: str, allowed: str) -> None:
+    """Raise ConfigError unless a frame of a message is the allowed one, whatever its prefix."""
+    frame = message
+    for part in field.split("."):
+        frame = getattr(frame, part)
+    if frame.rpartition("/")[2] != allowed:
+        raise ConfigError(f"{field} = {frame!r}: allowed is {allowed!r}")
 
 
 # Poses
@@ -96,9 +109,25 @@ def transform_msg(
 
 
 def transform_from_msg(message: TransformStamped) -> np.ndarray:
-    """Tf message -> parent_from_child (4, 4)."""
+    """Tf message -> parent_from_child (4, 4); raises ConfigError for what is no transform."""
     t = message.transform.translation
+    if not np.isfinite([t.x, t.y, t.z]).all():
+        raise ConfigError(f"translation = {[t.x, t.y, t.z]}: needs finite numbers")
     return transform_from((t.x, t.y, t.z), rotation_from_msg(message.transform.rotation))
+
+
+def people_msg(people: np.ndarray, stamp: float) -> PoseArray:
+    """Who moves about, (n, 3) x, y m, heading rad in map -> message."""
+    message = PoseArray(poses=[pose_msg(transform_from_planar(each)) for each in people])
+    message.header.frame_id, message.header.stamp = topics.MAP, stamp_msg(stamp)
+    return message
+
+
+def people_from_msg(message: PoseArray) -> np.ndarray:
+    """Message -> (n, 3) x, y m, heading rad in map. Raises ConfigError."""
+    check_frame(message, "header.frame_id", topics.MAP)
+    planar = [planar_from_transform(transform_from_pose(pose)) for pose in message.poses]
+    return np.reshape(planar, (-1, 3))
 
 
 def planar_pose_msg(pose: np.ndarray, covariance: np.ndarray) -> PoseWithCovariance:
@@ -114,6 +143,8 @@ def planar_pose_from_msg(message: PoseWithCovariance) -> tuple[np.ndarray, np.nd
     covariance = np.array(message.covariance).reshape(6, 6)[PLANAR]
     if not np.isfinite(covariance).all():
         raise ConfigError(f"covariance = {covariance.tolist()}: needs finite numbers")
+    if not np.allclose(covariance, covariance.T, rtol=1e-3, atol=1e-6):
+        raise ConfigError(f"covariance = {covariance.tolist()}: needs to be symmetric")
     return pose, covariance
 
 
@@ -181,18 +212,21 @@ def detections_from_msg(message: DetectionArray) -> dict[str, Detection]:
 # Results
 
 
+def verdict_msg(verdict: Verdict) -> VerdictMsg:
+    return VerdictMsg(
+        confirmed=bool(verdict.confirmed),
+        sentence=verdict.sentence,
+        evidence=[KeyValue(key=k, value=f"{v:.6g}") for k, v in verdict.evidence.items()],
+    )
+
+
 def result_msg(outcome: Outcome, steps: int, duration: float, stamp: float) -> SkillResult:
-    verdict = outcome.verdict
     message = SkillResult(
         code=int(outcome.code),
         detail=outcome.detail,
         steps=steps,
         duration=float(duration),
-        verdict=VerdictMsg(
-            confirmed=bool(verdict.confirmed),
-            sentence=verdict.sentence,
-            evidence=[KeyValue(key=k, value=f"{v:.6g}") for k, v in verdict.evidence.items()],
-        ),
+        verdict=verdict_msg(outcome.verdict),
     )
     message.pose.header.stamp = stamp_msg(stamp)
     return message

@@ -55,6 +55,11 @@ class TickGate:
         self.opened = self.tick
         return True
 
+    def leave_out(self, source: str) -> None:
+        """Do not wait for a source that nobody sends, until it is heard all the same."""
+        if source not in self._stamps:
+            self._absent.add(source)
+
     @property
     def absent(self) -> list[str]:
         """Sources that are no longer waited for."""

@@ -6,9 +6,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
+from inspect import iscoroutinefunction
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from builtin_interfaces.msg import Time
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -18,14 +20,17 @@ from rclpy.task import Future
 from std_msgs.msg import Bool
 
 from hrl_core import topics
-from hrl_core.config import ConfigError
+from hrl_core.config import ConfigError, shorten
+from hrl_core.fault import fault_sentence
+from hrl_core.ros.diagnosis import Diagnosis
+from hrl_core.ros.inputs import Inputs
 from hrl_core.ros.parameters import NodeParameters, declare
 from hrl_core.ros.qos import interface, publisher_qos, subscriber_qos
 from hrl_core.topics import Topic
 
 WRONG_INPUT = 2  # exit status: a parameter or a file is wrong
 WAKE_PERIOD = 0.2  # s of wall time; Python sees a signal only when the executor's wait returns
-FAREWELL = 1.0  # s of wall time for what runs to come to its end
+FAREWELL = 1.0  # s of wall time for what runs to come to its end, where a node needs no more
 LAST_WORDS = 0.1  # s of wall time for its result to leave
 
 
@@ -38,6 +43,7 @@ class HrlNode(LifecycleNode):
     """
 
     parameters_model: type[NodeParameters] = NodeParameters
+    farewell = FAREWELL
 
     def __init__(self, name: str):
         super().__init__(name, automatically_declare_parameters_from_overrides=True)
@@ -46,12 +52,14 @@ class HrlNode(LifecycleNode):
         self.e_stop = False
         self.failure: Exception | None = None
         self._wakes = 0
-        self._made: list[Callable[[], object]] = []  # what destroys publishers, subscriptions
+        self.inputs = Inputs(self)
+        self._diagnosis = Diagnosis(self, self.inputs)
+        self.made: list[Callable[[], object]] = []  # what destroys publishers, subscriptions
         self.parameters = declare(self, self.parameters_model)
         self.create_timer(WAKE_PERIOD, self._on_wake, clock=self.steady_clock)
         self._diagnostics = self.publish_on(topics.DIAGNOSTICS)
-        self.subscribe(topics.E_STOP, self._on_e_stop)
-        self._made.clear()  # these stay
+        self.subscribe_state(topics.E_STOP, self._on_e_stop)
+        self.made.clear()  # these stay
 
     # For subclasses
 
@@ -73,9 +81,17 @@ class HrlNode(LifecycleNode):
     def watch(self) -> None:
         """Called every WAKE_PERIOD of wall time, whatever ROS time does."""
 
-    def status(self) -> tuple[bool, str, dict[str, object]]:
-        """Healthy or not, a sentence, and figures for the diagnostics."""
-        return True, "active" if self.active else "inactive", {}
+    def status(self) -> tuple[str, dict[str, object]]:
+        """What it does, and figures for the diagnostics."""
+        return "active" if self.active else "inactive", {}
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong now: a sentence by what it is about; the log tells of it once."""
+        return {}
+
+    def ros_time(self) -> Time:
+        """What time it is for this node."""
+        return self.get_clock().now().to_msg()
 
     def run(self, executor: SingleThreadedExecutor, stopping: Callable[[], bool]) -> None:
         """The main loop, until `stopping`."""
@@ -91,7 +107,7 @@ class HrlNode(LifecycleNode):
 
     def publish_on(self, topic: Topic):
         made = self.create_publisher(interface(topic.type), topic.name, publisher_qos(topic))
-        self._made.append(lambda: self.destroy_publisher(made))
+        self.made.append(lambda: self.destroy_publisher(made))
         return made
 
     def subscribe(
@@ -99,15 +115,72 @@ class HrlNode(LifecycleNode):
         topic: Topic,
         callback: Callable,
         group: CallbackGroup | None = None,
-        newest_only: bool = False,
+        depth: int | None = None,
     ):
         reliable = self.parameters.reliable_sensors or self.parameters.lockstep
-        qos = subscriber_qos(topic, reliable, newest_only)
+        qos = subscriber_qos(topic, reliable, depth)
+        self.inputs.add(topic, qos)
         made = self.create_subscription(
-            interface(topic.type), topic.name, callback, qos, callback_group=group
+            interface(topic.type),
+            topic.name,
+            self._guarded(topic.name, callback),
+            qos,
+            callback_group=group,
         )
-        self._made.append(lambda: self.destroy_subscription(made))
+        self.made.append(lambda: self.destroy_subscription(made))
         return made
+
+    def subscribe_state(self, topic: Topic, callback: Callable) -> None:
+        """Hear what late joiners get, but only the last of it, and all that comes from now on.
+
+        Twice, since an ordinary publisher keeps nothing and is not matched by who asks for it.
+        """
+        for purpose in ("state", "event"):
+            self.subscribe(replace(topic, purpose=purpose), callback)
+
+    def create_service(self, srv_type, srv_name, callback, **options):
+        """As rclpy's; a request that the callback cannot take gets an answer all the same."""
+
+        def failed(error: Exception):
+            self.refuse(srv_name, error)
+            response = srv_type.Response()
+            if hasattr(response, "detail"):
+                response.detail = fault_sentence(srv_name, error)
+            return response
+
+        def answer(request, response):
+            try:
+                return callback(request, response)
+            except Exception as error:
+                return failed(error)
+
+        async def answer_later(request, response):
+            try:
+                return await callback(request, response)
+            except Exception as error:
+                return failed(error)
+
+        answer = answer_later if iscoroutinefunction(callback) else answer
+        return super().create_service(srv_type, srv_name, answer, **options)
+
+    def refuse(self, name: str, error: Exception) -> None:
+        """Say that something of `name` cannot be used, and why: in the log when that begins, in
+        diagnostics while it goes on.
+        """
+        sentence = str(error) if isinstance(error, ConfigError) else traceback.format_exc()
+        self._diagnosis.refuse(name, sentence)
+
+    def _guarded(self, name: str, callback: Callable) -> Callable:
+        """The callback, but for messages that it cannot take: no message may end a node."""
+
+        def take(message) -> None:
+            self.inputs.came(name)
+            try:
+                callback(message)
+            except Exception as error:
+                self.refuse(name, error)
+
+        return take
 
     # Life cycle
 
@@ -145,8 +218,8 @@ class HrlNode(LifecycleNode):
         if self.loaded:
             self.loaded = False
             self.unload()
-        while self._made:
-            self._made.pop()()
+        while self.made:
+            self.made.pop()()
 
     def _transition(self, action: Callable[[], None]) -> TransitionCallbackReturn:
         try:
@@ -170,23 +243,29 @@ class HrlNode(LifecycleNode):
             self.on_e_stop()
 
     def _on_wake(self) -> None:
-        self.watch()
+        try:
+            self.watch()
+        except Exception as error:
+            self.refuse("what was sensed", error)
         self._wakes += 1
         if self._wakes % round(1.0 / WAKE_PERIOD) == 0:
-            self._diagnostics.publish(self._diagnosis())
+            try:
+                self._publish_diagnosis()
+            except Exception as error:
+                self.refuse("diagnostics", error)
 
-    def _diagnosis(self) -> DiagnosticArray:
-        healthy, message, figures = self.status()
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.OK if healthy else DiagnosticStatus.WARN,
-            name=self.get_fully_qualified_name(),
-            message=message,
-            hardware_id="",
-            values=[KeyValue(key=key, value=str(value)) for key, value in figures.items()],
-        )
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        return array
+    def _publish_diagnosis(self) -> None:
+        doing, figures = self.status()
+        stops = self.get_publishers_info_by_topic(topics.E_STOP.name)
+        figures = {**figures, "e_stop": self._by_whom(stops)}
+        message = self._diagnosis.message(doing, figures, self.faults())
+        message.header.stamp = self.ros_time()
+        self._diagnostics.publish(message)
+
+    def _by_whom(self, publishers) -> str:
+        pressed = "pressed" if self.e_stop else "not pressed"
+        names = sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers})
+        return f"{pressed}; published by {', '.join(names) or 'nobody'}"
 
     async def within(self, future: Future, seconds: float) -> bool:
         """Wait for a future, at most for some seconds of wall time; whether it is done."""
@@ -217,7 +296,6 @@ def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:
     The context stays valid until the node has halted: rclpy's own signal handlers would end it
     first, and no stop command could be sent any more.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     signals: list[int] = []
 
     def on_signal(number, frame):
@@ -226,9 +304,10 @@ def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    executor = SingleThreadedExecutor()
-    node = None
+    executor = node = None
     try:
+        start_ros(args)
+        executor = SingleThreadedExecutor()
         node = make()
         executor.add_node(node)
         node.start_up()
@@ -243,10 +322,21 @@ def run_node(make: Callable[[], HrlNode], args: list[str] | None = None) -> int:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # the end takes a second or two at most
-        if node is not None:
+        if node is not None and executor is not None:
             _end(node, executor)
-        executor.shutdown()
+        if executor is not None:
+            executor.shutdown()
         rclpy.try_shutdown()
+
+
+def start_ros(args: list[str] | None) -> None:
+    """As rclpy.init, without its signal handlers; raises ConfigError for arguments and files of
+    parameters that cannot be read.
+    """
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # of a file of parameters, an argument, the middleware
+        raise ConfigError(f"arguments of ROS: {shorten(ascii(str(error))[1:-1])}") from error
 
 
 def _end(node: HrlNode, executor: SingleThreadedExecutor) -> None:
@@ -254,7 +344,7 @@ def _end(node: HrlNode, executor: SingleThreadedExecutor) -> None:
     node.active = False
     was_busy = node.busy
     node.halt()
-    _spin(executor, FAREWELL, lambda: node.busy)
+    _spin(executor, node.farewell, lambda: node.busy)
     if was_busy:
         _spin(executor, LAST_WORDS, lambda: True)  # rclpy sends results from tasks of their own
     node.clean_up()

@@ -1,7 +1,7 @@
 """Node parameters declared from a pydantic model: type, default, description with unit, range."""
 
 import difflib
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import annotated_types
 from pydantic import Field, ValidationError
@@ -14,6 +14,7 @@ from hrl_core.config import Config, ConfigError
 
 # Declared by rclpy itself where they are given.
 ROS_PARAMETERS = ("use_sim_time", "start_type_description_service")
+ROS_SECTION = "qos_overrides."
 INT_MAX = 2**63 - 1
 
 
@@ -56,8 +57,8 @@ def declare(node: Node, model: type[Model]) -> Model:
     }
     known = model.model_fields
     for name in given:
-        if name not in known and name not in ROS_PARAMETERS and "." not in name:
-            near = difflib.get_close_matches(name, known, n=1)
+        if name not in known and name not in ROS_PARAMETERS and not name.startswith(ROS_SECTION):
+            near = difflib.get_close_matches(name.partition(".")[0], known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"parameter {name!r} is unknown{hint}; known: {sorted(known)}")
     try:
@@ -119,4 +120,6 @@ def _ros_type(annotation) -> int:
     }
     if get_origin(annotation) is tuple:
         return arrays[get_args(annotation)[0]].value
+    if get_origin(annotation) is Literal:  # names to choose from
+        annotation = str
     return single[annotation].value

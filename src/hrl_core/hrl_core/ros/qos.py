@@ -8,27 +8,24 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from hrl_core.topics import Topic
 
 
-def subscriber_qos(topic: Topic, reliable_sensors: bool, newest_only: bool = False) -> QoSProfile:
+def subscriber_qos(topic: Topic, reliable_sensors: bool, depth: int | None = None) -> QoSProfile:
     """Sensors: best effort, which every driver matches, and only the newest is of use.
 
-    `newest_only`: nothing but the newest is kept of the other topics either.
+    `depth`: how many messages wait; None: as many as suit the topic.
     """
     if topic.purpose == "sensor":
         reliable = ReliabilityPolicy.RELIABLE
         wanted = reliable if reliable_sensors else ReliabilityPolicy.BEST_EFFORT
-        return _profile(1, wanted)
+        return _profile(depth or 1, wanted)
     offered = publisher_qos(topic)
-    if newest_only:
-        return _profile(1, offered.reliability, offered.durability)
-    return offered
+    return _profile(depth or offered.depth, offered.reliability, offered.durability)
 
 
 def publisher_qos(topic: Topic) -> QoSProfile:
     """Publishers offer reliable delivery; it suits subscribers of both kinds."""
-    if topic.purpose == "latched":
-        return _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
-    depth = {"sensor": 2, "clock": 1, "command": 10, "event": 20}[topic.purpose]
-    return _profile(depth, ReliabilityPolicy.RELIABLE)
+    depths = {"sensor": 2, "clock": 1, "command": 10, "event": 20, "latched": 10, "state": 1}
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic.kept else DurabilityPolicy.VOLATILE
+    return _profile(depths[topic.purpose], ReliabilityPolicy.RELIABLE, durability)
 
 
 @cache

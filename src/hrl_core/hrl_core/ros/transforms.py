@@ -1,9 +1,10 @@
 """A small transform buffer: tf2_ros is not among the ROS 2 packages on PyPI."""
 
-from collections import deque
+from bisect import bisect_left, bisect_right
 
 import numpy as np
 
+from hrl_core.config import ConfigError
 from hrl_core.geometry import (
     inverse,
     quaternion_from_rotation,
@@ -12,11 +13,36 @@ from hrl_core.geometry import (
 )
 from hrl_core.ros import convert
 
-HISTORY = 200  # transforms kept per frame: 2 s at 100 Hz
+HISTORY = 10.0  # s that a transform is kept, as tf2 does
+SAME = 1e-6  # s; stamps that differ less are the same
 
 
 class LookupFailed(LookupError):
     """No transform between two frames at a time; the message says what is there."""
+
+
+class _Link:
+    """The transforms from one parent to a frame, in order of their stamps."""
+
+    def __init__(self, parent: str):
+        self.parent = parent
+        self.stamps: list[float] = []  # s
+        self.matrices: list[np.ndarray] = []  # parent_from_child (4, 4)
+
+    def add(self, stamp: float, matrix: np.ndarray) -> None:
+        k = bisect_right(self.stamps, stamp)
+        if k and self.stamps[k - 1] == stamp:
+            self.matrices[k - 1] = matrix
+            return
+        self.stamps.insert(k, stamp)
+        self.matrices.insert(k, matrix)
+        old = bisect_left(self.stamps, self.stamps[-1] - HISTORY)
+        if 2 * old > len(self.stamps):  # seldom, so that it costs little
+            del self.stamps[:old], self.matrices[:old]
+
+    def forget_after(self, stamp: float) -> None:
+        k = bisect_right(self.stamps, stamp + SAME)
+        del self.stamps[k:], self.matrices[k:]
 
 
 class TransformBuffer:
@@ -24,31 +50,54 @@ class TransformBuffer:
 
     def __init__(self) -> None:
         self._fixed: dict[str, tuple[str, np.ndarray]] = {}
-        self._moving: dict[str, tuple[str, deque[tuple[float, np.ndarray]]]] = {}
+        self._moving: dict[str, _Link] = {}
 
     def add(self, message, static: bool = False) -> None:
-        """Take in a TFMessage."""
+        """Take in a TFMessage; raises ConfigError for wrong ones among it, after the good ones."""
+        wrong = []
         for transform in message.transforms:
-            parent, child = transform.header.frame_id, transform.child_frame_id
-            matrix = convert.transform_from_msg(transform)
+            # tf2 knew a leading slash once, and drivers still send it.
+            parent = transform.header.frame_id.lstrip("/")
+            child = transform.child_frame_id.lstrip("/")
+            try:
+                if not parent or not child or parent == child:
+                    raise ConfigError("needs two names that differ")
+                matrix = convert.transform_from_msg(transform)
+            except ConfigError as error:
+                wrong.append(f"{parent!r} -> {child!r}: {error}")
+                continue
             if static:
                 self._fixed[child] = (parent, matrix)
                 continue
-            stamp = convert.seconds(transform.header.stamp)
-            known = self._moving.get(child)
-            if known is None or known[0] != parent or stamp < known[1][-1][0]:
-                known = self._moving[child] = (parent, deque(maxlen=HISTORY))
-            known[1].append((stamp, matrix))
+            link = self._moving.get(child)
+            if link is None or link.parent != parent:
+                link = self._moving[child] = _Link(parent)
+            link.add(convert.seconds(transform.header.stamp), matrix)
+        if wrong:
+            raise ConfigError("; ".join(wrong))
 
     def newest(self, child: str) -> float:
         """Stamp [s] of the newest transform to a moving frame; -inf: none."""
-        known = self._moving.get(child)
-        return known[1][-1][0] if known is not None else float("-inf")
+        link = self._moving.get(child)
+        return link.stamps[-1] if link is not None else float("-inf")
+
+    def awaited(self, frame: str, root: str, stamp: float) -> bool:
+        """Whether a moving link on the way from a frame up to `root` is older than `stamp` [s]."""
+        frame, seen = frame.lstrip("/"), set()
+        while frame != root and frame not in seen:
+            seen.add(frame)
+            if frame in self._fixed:
+                frame = self._fixed[frame][0]
+            elif frame in self._moving:
+                if self.newest(frame) < stamp - 1e-4:
+                    return True
+                frame = self._moving[frame].parent
+        return False
 
     def lookup(self, target: str, source: str, stamp: float) -> np.ndarray:
         """target_from_source (4, 4) at a time [s]; raises LookupFailed."""
-        from_target, why_not = self._chain(target, stamp)
-        from_source, why_not_source = self._chain(source, stamp)
+        from_target, why_not = self._chain(target.lstrip("/"), stamp)
+        from_source, why_not_source = self._chain(source.lstrip("/"), stamp)
         for frame in from_source:
             if frame in from_target:
                 return inverse(from_target[frame]) @ from_source[frame]
@@ -61,9 +110,12 @@ class TransformBuffer:
             )
         )
 
-    def clear(self) -> None:
-        """Forget what moves: time has gone back."""
-        self._moving.clear()
+    def forget_after(self, stamp: float) -> None:
+        """Forget what moved at a time that has not come yet [s]: time has gone back to `stamp`."""
+        for child, link in list(self._moving.items()):
+            link.forget_after(stamp)
+            if not link.stamps:
+                del self._moving[child]
 
     def _chain(self, frame: str, stamp: float) -> tuple[dict[str, np.ndarray], str]:
         """ancestor_from_frame (4, 4) for a frame and its ancestors, nearest first; why no more."""
@@ -74,7 +126,7 @@ class TransformBuffer:
                 parent, step = self._fixed[frame]
             elif frame in self._moving:
                 try:
-                    parent, step = self._moving[frame][0], self._at(frame, stamp)
+                    parent, step = self._moving[frame].parent, self._at(frame, stamp)
                 except LookupFailed as error:
                     return chain, str(error)
             else:
@@ -86,17 +138,16 @@ class TransformBuffer:
             frame = parent
 
     def _at(self, frame: str, stamp: float) -> np.ndarray:
-        history = self._moving[frame][1]
-        for (t0, before), (t1, after) in zip(
-            list(history)[-2::-1], list(history)[:0:-1], strict=True
-        ):
-            if t0 - 1e-6 <= stamp <= t1 + 1e-6:
-                return _between(before, after, (stamp - t0) / (t1 - t0) if t1 > t0 else 1.0)
-        if len(history) == 1 and abs(history[0][0] - stamp) < 1e-6:
-            return history[0][1]
+        link = self._moving[frame]
+        stamps, k = link.stamps, bisect_left(link.stamps, stamp - SAME)
+        if k < len(stamps) and abs(stamps[k] - stamp) <= SAME:
+            return link.matrices[k]
+        if 0 < k < len(stamps):
+            share = (stamp - stamps[k - 1]) / (stamps[k] - stamps[k - 1])
+            return _between(link.matrices[k - 1], link.matrices[k], share)
         raise LookupFailed(
             f"no transform to {frame!r} at {stamp:.3f} s; there are those from "
-            f"{history[0][0]:.3f} to {history[-1][0]:.3f} s"
+            f"{stamps[0]:.3f} to {stamps[-1]:.3f} s"
         )
 
 

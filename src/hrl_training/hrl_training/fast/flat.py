@@ -2,7 +2,7 @@
 
 The same site, start, order and reward as for the master, in a planar simulation that is kinder than
 the real task: no disturbances, the goal's pose exactly known, an arm that always succeeds once the
-robot stands right and asks it to close or to open. PPO is that of the skills (hrl_training.ppo).
+robot stands right and asks it to close or to open. PPO is that of the skills (hrl_training.rl.ppo).
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrl_core.floor.clearance import clearance
+from hrl_core.floor.grid import Grid
+from hrl_core.floor.rays import edge_ranges
 from hrl_core.geometry import compose, invert
-from hrl_sim_bridge.floorplan import clearance
-from hrl_sim_bridge.world import World
-from hrl_training.actor_critic import Mirror
-from hrl_training.fast.floor import Floor, ranges
-from hrl_training.fast.rollouts import Reward
-from hrl_training.ppo import Step
+from hrl_core.robot import load_robot
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.worlds.world import World
+from hrl_training.fast.floor import Floor
+from hrl_training.fast.rollouts import WEIGHTS
+from hrl_training.rl.actor_critic import Mirror
+from hrl_training.rl.ppo import Step
 
 DT = 0.5  # s
 LONGEST = 150.0  # s of a mission
-LIMITS = np.array([0.9, 0.35, 0.9])  # m/s, m/s, rad/s
-RADIUS = 0.35  # m of the robot; nearer to anything it does not get
 GRID = 0.1  # m
 BEAMS = 24
 REACH = 0.12  # m and rad off the standoff, as the guardrails allow
@@ -44,21 +46,23 @@ class _One:
 
 
 class FlatMissions:
-    """Missions at one site that step together; see hrl_training.ppo.VectorEnv."""
+    """Missions at one site that step together; see hrl_training.rl.ppo.VectorEnv."""
 
     observation_size = OBSERVATION
     critic_size = OBSERVATION
     action_size = 4  # shares of the velocity limits, and the gripper: above 0 it is to act
     mirror: Mirror | None = None
 
-    def __init__(self, world: World, count: int, seed: int, reward: Reward | None = None) -> None:
+    def __init__(self, world: World, count: int, seed: int) -> None:
         self.num_envs = count
         self.returns: list[float] = []  # of finished missions
-        self._reward = reward or Reward()
         self._rng = np.random.default_rng(seed)
+        base = load_robot().base
+        self._limits = np.array(base.velocity_max)
+        self._nearest = 0.5 * base.way  # m to anything
         self._floor = Floor(world.site)
         site = world.site
-        trials = [world.sample(k, "none") for k in range(TRIALS)]
+        trials = [draw_trial(world, k, "none") for k in range(TRIALS)]
         self._tasks = [
             (
                 trial.start,
@@ -69,9 +73,8 @@ class FlatMissions:
             )
             for trial in trials
         ]
-        shape = np.ceil(np.array(site.size) / GRID).astype(int)
-        centres = (np.moveaxis(np.indices(tuple(shape)), 0, -1) + 0.5) * GRID
-        self._room = clearance(site, (), centres)
+        self._grid = Grid.over(site.size, GRID)
+        self._room = clearance(site, (), self._grid.centres)
         self._all = [self._new() for _ in range(count)]
 
     def reset(self) -> tuple[np.ndarray, np.ndarray]:
@@ -110,22 +113,21 @@ class FlatMissions:
         if action[3] > 0 and at_goal:
             spent = GRASP if one.stage == 0 else PLACE
             ended = one.stage == 1
-            bonus = self._reward.delivered if ended else 0.0
+            bonus = WEIGHTS["delivered"] if ended else 0.0
             one.stage = min(one.stage + 1, 1)
         else:
-            one.command = action[:3] * LIMITS
+            one.command = action[:3] * self._limits
             moved = compose(one.pose, one.command * DT)
-            cell = np.clip((moved[:2] / GRID).astype(int), 0, np.array(self._room.shape) - 1)
-            if self._room[cell[0], cell[1]] >= RADIUS:
+            if self._room[self._grid.cell_of(moved[:2])] >= self._nearest:
                 one.pose = moved
             else:
                 one.pose = np.array([*one.pose[:2], moved[2]])
         one.time += spent
         if not ended and one.time >= LONGEST:
-            ended, bonus = True, self._reward.failed
+            ended, bonus = True, WEIGHTS["failed"]
         if ended:
-            self.returns.append(bonus + self._reward.second * one.time)
-        return self._reward.second * spent + bonus, ended
+            self.returns.append(bonus + WEIGHTS["second"] * one.time)
+        return WEIGHTS["second"] * spent + bonus, ended
 
     def _observe(self) -> np.ndarray:
         rows = []
@@ -133,7 +135,7 @@ class FlatMissions:
         for one in self._all:
             goal = compose(invert(one.pose), one.goals[one.stage])
             far = max(float(np.hypot(goal[0], goal[1])), 1e-3)
-            seen = ranges(one.pose[:2], angles + one.pose[2], self._floor.edges, 12.0)
+            seen = edge_ranges(one.pose[:2], angles + one.pose[2], self._floor.edges, 12.0)
             assert one.command is not None
             rows.append(
                 np.concatenate(

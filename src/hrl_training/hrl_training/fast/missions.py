@@ -3,36 +3,52 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from hrl_core.outcomes import Code
-from hrl_master.candidates import FINISH, HAND_OVER, WAIT, Options
+from hrl_core.errands import Systems
+from hrl_core.outcomes import Code, Outcome
+from hrl_master.candidate import WAIT
+from hrl_master.candidates import FINISH, HAND_OVER, Options
+from hrl_master.config import GuardrailConfig, MasterConfig
 from hrl_master.decider import Decider
+from hrl_master.errands import Errands
 from hrl_master.graph import WalkGraph
-from hrl_master.guardrails import GuardrailConfig, Guardrails
-from hrl_master.mission import Attempt, Decision, MasterConfig, Mission, Order
+from hrl_master.guardrails import Guardrails
+from hrl_master.ledger import Ledger
+from hrl_master.mission import Mission
+from hrl_master.mission_loop import Execution, MissionWorld, at_once, work_off
+from hrl_master.orders import Decision, Order
 from hrl_master.policy import Policy, make_policy
+from hrl_master.scene import Scene
 from hrl_master.situation import Situation
-from hrl_sim_bridge.trial import Trial
-from hrl_sim_bridge.world import World
+from hrl_sim_bridge.judging.judge import Judgement
+from hrl_sim_bridge.judging.solvable import Solvability
+from hrl_sim_bridge.trials.trial import Trial
+from hrl_sim_bridge.worlds.world import World
 from hrl_skills.library import load_class, skill_names
 from hrl_training.fast.floor import Floor
-from hrl_training.fast.outcomes import OutcomeModel, load_outcomes
+from hrl_training.fast.skill_outcomes import OutcomeModel, load_outcomes
 from hrl_training.fast.world import FastWorld
-from hrl_training.mission_rows import MISSION_LIMIT, MissionRow, failure_cause
-from hrl_training.missions import master_part, order_of
+from hrl_training.missions.row import (
+    MISSION_LIMIT,
+    MissionRow,
+    RowDecision,
+    finished_mission,
+    make_row,
+    row_decision,
+)
+from hrl_training.missions.runner import master_part
 
 
 class FastSite:
     """What all missions at one site share: its graph, its floor, its guardrails."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, config: MasterConfig | None = None) -> None:
+        """`config`: None: that of config/master.yaml."""
         self.world, self.name = world, name
-        self.config = master_part(MasterConfig)
+        self.config = config or master_part(MasterConfig)
         self.guardrails = Guardrails(world.site, master_part(GuardrailConfig))
         self.floor = Floor(world.site)
         graph = WalkGraph(world.site)
@@ -58,9 +74,7 @@ class FastDecider(Decider):
     def questions(self, situation: Situation) -> list[Decision]:
         return []
 
-    def decide(
-        self, situation: Situation, chances: Mapping[tuple[str, str], float] | None = None
-    ) -> Decision:
+    def decide(self, situation: Situation) -> Decision:
         candidates = self.options.candidates(situation)
         asked = {c.key: self._fast.chance(c.decision("")) for c in candidates
                  if c.allowed and c.kind not in (WAIT, HAND_OVER, FINISH)}  # fmt: skip
@@ -76,71 +90,72 @@ def run_mission(
     model: OutcomeModel | None = None,
     rng: np.random.Generator | None = None,
     label: str = "",
+    ledger: Ledger | None = None,
+    systems: Systems | None = None,
 ) -> MissionRow:
-    """One mission from its order to its end; `rng`: of what happens by chance."""
-    started = time.monotonic()
+    """One mission from its order to its end; `rng`: of what happens by chance.
+
+    `systems`: need a ledger, and are done when they have begun.
+    """
+    started, errands = time.monotonic(), None
+    if systems is not None:
+        assert ledger is not None, "systems need a ledger"
+        errands = Errands(systems, ledger, site.world.site, site.config)
     fast = FastWorld(site.world, trial, model or load_outcomes(), rng, site.floor)
-    order = trial.order
+    order, began = trial.order, fast.time
     mission = Mission(
         [Order(order.item, order.from_bin, order.to_station)],
         FastDecider(site, policy, fast),
         site.guardrails,
         site.config,
+        ledger=ledger,
+        errands=errands,
     )
-    made: list[dict[str, Any]] = []
-    scene = fast.scene()
-    began = scene.stamp
-    while (decision := mission.next_decision(scene)) is not None:
-        outcome, _ = fast.run(decision)
-        after = fast.scene()
-        check = mission.report(decision, outcome, scene, after)
-        made.append(
-            _decided(Attempt(decision, outcome, check), scene.stamp - began, after.stamp - began)
-        )
-        scene = after
-        if scene.stamp > MISSION_LIMIT:
-            mission.cancel(Code.MISSION_FAILED, f"not done in {MISSION_LIMIT:.0f} s")
-    (end,) = mission.results
+    place = _FastMissionWorld(fast)
+    at_once(work_off(mission, place))
+    if not mission.finished:
+        mission.cancel(Code.MISSION_FAILED, f"not done in {MISSION_LIMIT:.0f} s")
     judged = fast.judge()
-    outcome = "SUCCEEDED" if end.code is Code.SUCCEEDED else "MISSION_FAILED"
-    row = MissionRow(
-        seed=trial.seed,
+    return make_row(
+        finished_mission(mission.results, place.decisions, began, fast.time, fast.time),
+        [
+            Judgement(
+                delivered=judged.delivered,
+                sentence="",
+                placement_error=None,
+                upright=judged.delivered,
+                contacts={},
+                contacts_with_people=0,
+                fell=judged.fell,
+                wrong_item_delivered=judged.wrong_item,
+                item_on_floor=judged.item_on_floor,
+            )
+        ],
+        [Solvability(judged.solvable, "")],
+        trial,
         world=site.name,
         policy=label,
-        order=order_of(trial),
-        disturbances=trial.disturbances,
-        solvable=judged.solvable,
-        why="",
-        delivered=judged.delivered,
-        handed_over=end.code is Code.HANDED_OVER,
-        wrong_item_delivered=judged.wrong_item,
-        contacts=(),
-        contacts_with_people=0,
-        placement_error_m=None,
-        cause="",
-        sentence="",
-        mission_outcome=outcome,
-        mission_detail=end.detail,
-        resolved_after_s=round(scene.stamp - began, 3),
-        simulated_duration_s=round(scene.stamp - began, 3),
-        wall_duration_s=round(time.monotonic() - started, 4),
-        lockstep_misses=0,
-        decisions=tuple(made),
+        wall_duration=time.monotonic() - started,
     )
-    if row.success:
-        return row
-    return replace(row, cause="fell" if judged.fell else failure_cause(made, outcome))
 
 
-def _decided(attempt: Attempt, began: float, ended: float) -> dict[str, Any]:
-    decision, outcome = attempt.decision, attempt.outcome
-    return {
-        "skill": decision.skill,
-        "target": decision.target,
-        "outcome": outcome.code.name,
-        "detail": outcome.detail,
-        "confirmed": attempt.worked,
-        "began_s": round(began, 3),
-        "ended_s": round(ended, 3),
-        "chance": decision.chance,
-    }
+class _FastMissionWorld(MissionWorld):
+    """The fast world as the mission loop sees it; its decider asks for the chances itself."""
+
+    def __init__(self, fast: FastWorld) -> None:
+        self._fast = fast
+        self.decisions: list[RowDecision] = []
+
+    @property
+    def must_end(self) -> bool:
+        return self._fast.time > MISSION_LIMIT
+
+    async def next_scene(self) -> Scene:
+        return self._fast.scene()
+
+    async def run(self, decision: Decision) -> Outcome:
+        outcome, _ = self._fast.run(decision)
+        return outcome
+
+    def ended(self, execution: Execution) -> None:
+        self.decisions.append(row_decision(execution))

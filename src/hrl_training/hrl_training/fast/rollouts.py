@@ -3,58 +3,78 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from hrl_core.config import ConfigError
-from hrl_master.candidates import Candidate
+from hrl_master.candidate import Candidate
 from hrl_master.choice import Choice
 from hrl_master.features import encode
 from hrl_master.learned import Network
 from hrl_master.policy import Policy
 from hrl_master.situation import Situation
-from hrl_sim_bridge.disturbance_ranges import KINDS
-from hrl_sim_bridge.layouts import generate
-from hrl_sim_bridge.solvable import final_bins
-from hrl_sim_bridge.trial import Trial
-from hrl_sim_bridge.world import Disturb, World, load_world
+from hrl_sim_bridge.judging.solvable import final_bins
+from hrl_sim_bridge.trials.draws import draw_trial
+from hrl_sim_bridge.trials.trial import Disturb, Trial
+from hrl_sim_bridge.worlds.faults import DISTURBANCES
+from hrl_sim_bridge.worlds.layouts import generate
+from hrl_sim_bridge.worlds.loading import load_world
+from hrl_sim_bridge.worlds.world import World
 from hrl_training.fast.missions import FastSite, run_mission
-from hrl_training.fast.outcomes import OutcomeModel, load_outcomes
-from hrl_training.master_ppo import Step
-from hrl_training.mission_rows import MissionRow
+from hrl_training.fast.skill_outcomes import OutcomeModel, load_outcomes
+from hrl_training.missions.row import MissionRow
 
-TRUTH = len(KINDS) + 1
+TRUTH = len(DISTURBANCES) + 1
 TRIALS_KEPT = 4000  # over all sites; drawing one takes longer than running its mission
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reward:
-    """What a mission is worth."""
-
-    delivered: float = 1.0
-    rightly_handed_over: float = 0.5
+WEIGHTS = {  # what a mission is worth
+    "wrong_item": -1.0,
+    "delivered": 1.0,
+    "rightly_handed_over": 0.5,
     # With -1, and 0.01 for a second, it hands over rather than look in other bins.
-    needlessly_handed_over: float = -2.0
-    wrong_item: float = -1.0
-    failed: float = -1.0  # neither delivered nor handed over
-    second: float = -0.006
+    "needlessly_handed_over": -2.0,
+    "failed": -1.0,  # neither delivered nor handed over
+    "second": -0.006,  # for each
+}
 
-    def of_end(self, row: MissionRow) -> float:
-        """Without the time that it took."""
-        value = self.wrong_item if row.wrong_item_delivered else 0.0
-        if row.delivered:
-            return value + self.delivered
-        if not row.handed_over:
-            return value + self.failed
-        return value + (self.needlessly_handed_over if row.solvable else self.rightly_handed_over)
 
-    def returned(self, row: MissionRow) -> float:
-        """Of a whole mission, undiscounted."""
-        return self.of_end(row) + self.second * row.resolved_after_s
+def reward_terms(row: MissionRow) -> dict[str, float]:
+    """Weighted terms of a mission by their names in WEIGHTS; their sum is its return."""
+    handed_over = row.handed_over and not row.delivered
+    values = {
+        "wrong_item": row.wrong_item_delivered,
+        "delivered": row.delivered,
+        "rightly_handed_over": handed_over and not row.solvable,
+        "needlessly_handed_over": handed_over and row.solvable,
+        "failed": not (row.delivered or row.handed_over),
+        "second": row.resolved_after_s,
+    }
+    return {name: weight * values[name] for name, weight in WEIGHTS.items()}
+
+
+def reward_of_end(row: MissionRow) -> float:
+    """Without the time that it took."""
+    return sum(value for name, value in reward_terms(row).items() if name != "second")
+
+
+class Step(NamedTuple):
+    """One decision of a mission."""
+
+    context: np.ndarray  # (C,)
+    actions: np.ndarray  # (n, F)
+    mask: np.ndarray  # (n,) bool
+    chosen: int
+    log_probability: float
+    truth: np.ndarray  # (T,) of the trial, for the value function only
+    reward: float = 0.0
+    seconds: float = 0.0  # until the next decision
 
 
 @dataclass(frozen=True)
@@ -87,7 +107,7 @@ class Job:
 def truth_of(trial: Trial) -> np.ndarray:
     """(TRUTH,) what is true of a trial, for a value function: which kinds, and no item at all."""
     nowhere = final_bins(trial)[trial.order.item] is None
-    kinds = [float(kind in trial.disturbances) for kind in KINDS]
+    kinds = [float(kind in trial.disturbances) for kind in DISTURBANCES]
     return np.array([*kinds, float(nowhere)], np.float32)
 
 
@@ -143,8 +163,8 @@ class Shown:
 class Worker:
     """Runs missions at a list of places; one lives in each process."""
 
-    def __init__(self, places: Sequence[Place], model: OutcomeModel, reward: Reward) -> None:
-        self._places, self._model, self._reward = places, model, reward
+    def __init__(self, places: Sequence[Place], model: OutcomeModel) -> None:
+        self._places, self._model = places, model
         self._sites: dict[int, FastSite] = {}
         self._trials: dict[tuple[int, int, str], Trial] = {}
 
@@ -163,20 +183,8 @@ class Worker:
             else:
                 policy = Watched(network, adviser, truth_of(trial), rng, greedy)
             row = run_mission(site, trial, policy, self._model, np.random.default_rng(job.luck))
-            found.append((self._rewarded(policy, row), row, self._reward.returned(row)))
+            found.append((_rewarded(policy, row), row, sum(reward_terms(row).values())))
         return found
-
-    def _rewarded(self, policy: Watched | Shown, row: MissionRow) -> list[Step]:
-        """What was decided, with what each decision brought and how long it took."""
-        began = policy.steps[0][1] if policy.steps else 0.0
-        stamps = [stamp for _, stamp in policy.steps] + [began + row.resolved_after_s]
-        steps = []
-        for k, (step, stamp) in enumerate(policy.steps):
-            seconds = max(stamps[k + 1] - stamp, 0.0)
-            last = self._reward.of_end(row) if k == len(policy.steps) - 1 else 0.0
-            reward = self._reward.second * seconds + last
-            steps.append(step._replace(reward=reward, seconds=seconds))
-        return steps
 
     def _site(self, index: int) -> FastSite:
         if index not in self._sites:
@@ -189,16 +197,30 @@ class Worker:
         if key not in self._trials:
             if len(self._trials) >= TRIALS_KEPT:
                 self._trials.clear()
-            self._trials[key] = self._site(job.place).world.sample(job.seed, job.disturb)
+            self._trials[key] = draw_trial(self._site(job.place).world, job.seed, job.disturb)
         return self._trials[key]
+
+
+def _rewarded(policy: Watched | Shown, row: MissionRow) -> list[Step]:
+    """What was decided, with what each decision brought and how long it took."""
+    began = policy.steps[0][1] if policy.steps else 0.0
+    stamps = [stamp for _, stamp in policy.steps] + [began + row.resolved_after_s]
+    steps = []
+    for k, (step, stamp) in enumerate(policy.steps):
+        seconds = max(stamps[k + 1] - stamp, 0.0)
+        last = reward_of_end(row) if k == len(policy.steps) - 1 else 0.0
+        steps.append(step._replace(reward=WEIGHTS["second"] * seconds + last, seconds=seconds))
+    return steps
 
 
 _worker: Worker | None = None
 
 
-def _start(places: Sequence[Place], model: OutcomeModel, reward: Reward) -> None:
+def _start(places: Sequence[Place], model: OutcomeModel) -> None:
     global _worker
-    _worker = Worker(places, model, reward)
+    # Ctrl-C reaches every process; the one that asked for the missions decides when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = Worker(places, model)
 
 
 def _run(jobs: Sequence[Job], weights: Mapping[str, np.ndarray] | str, greedy: bool) -> list:
@@ -213,20 +235,19 @@ class Rollouts:
         self,
         places: Sequence[Place],
         workers: int = 1,
-        reward: Reward | None = None,
         model: OutcomeModel | None = None,
     ) -> None:
         if not places:
             raise ConfigError("no place to run missions at")
         self.places = list(places)
-        self._own = Worker(self.places, model or load_outcomes(), reward or Reward())
+        self._own = Worker(self.places, model or load_outcomes())
         # A pool each, so that a place is always with the same process, which keeps its trials.
         self._pools = [
             ProcessPoolExecutor(
                 1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start,
-                initargs=(self.places, model or load_outcomes(), reward or Reward()),
+                initargs=(self.places, model or load_outcomes()),
             )
             for _ in range(workers if workers > 1 else 0)
         ]

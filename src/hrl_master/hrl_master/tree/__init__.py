@@ -1,0 +1,1 @@
+"""Leaves of the behaviour tree: what they read, what they ask, what they choose."""

@@ -1,0 +1,1 @@
+"""Tools for language models: a server of the Model Context Protocol."""

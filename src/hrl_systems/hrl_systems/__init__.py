@@ -1,0 +1,1 @@
+"""Skills that act on systems: stock, bookings, tickets, notifications over HTTP."""
