@@ -27,6 +27,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.ros)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With a failure comes what the nodes have said since its test began."""
+    report = yield
+    if report.failed and "ros_domain" in item.funcargs:
+        for log in sorted(item.funcargs["ros_domain"][1].glob("*.log")):
+            if log.stat().st_mtime >= call.start:
+                report.sections.append((log.name, log.read_text(errors="replace")[-3000:]))
+    return report
+
+
 class NodeProcess:
     """A node in a process of its own."""
 
