@@ -1,0 +1,1 @@
+"""What the master remembers of a site from mission to mission."""
