@@ -150,7 +150,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, metavar="PNG", help="of show: draw it on the map")
     parser.add_argument("--why", default="", help="of clear: kept in the ledger")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # the file may come last
     if (options.part in ("export", "import")) != (options.file is not None):
         parser.error("export and import need one file, show and clear none")
     if options.part == "import" and options.world is None:
