@@ -92,7 +92,7 @@ World = Annotated[
     typer.Option(
         metavar="NAME|FILE|FAMILY:S",
         callback=_as_file,
-        help="World in config/worlds, a .yaml file, or a drawn layout such as aisles:4.",
+        help="World in config/worlds, a .yaml file, or a drawn layout: aisles:4, mixed@30x20:4.",
     ),
 ]
 Robot = Annotated[
@@ -332,11 +332,21 @@ def world_generate(
     family: Annotated[str, typer.Argument(help="aisles, perimeter, islands or mixed.")],
     file: Annotated[Path, typer.Argument(help="The .yaml file to write.")],
     seed: Seed = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Of the hall in m, 8x6 to 40x25. Default: drawn, small."),
+    ] = None,
+    shelves: Annotated[
+        int | None, typer.Option(help="2 to 30, with --size. Default: as suit the hall.")
+    ] = None,
+    items: Annotated[
+        int | None, typer.Option(help="Kinds of items, 1 to 14, with --size. Default: up to 10.")
+    ] = None,
 ) -> None:
     """Write a world file: a warehouse of a family, drawn from a seed."""
-    from hrl_bringup.listing import generate_world
+    from hrl_bringup.listing import generate_world, hall_of
 
-    generate_world(family, seed, file)
+    generate_world(family, seed, file, hall_of(size, shelves, items))
 
 
 def _forward(command: Command) -> None:

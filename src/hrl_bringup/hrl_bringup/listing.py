@@ -12,7 +12,8 @@ from hrl_sim_bridge.judging.solvable import solvable
 from hrl_sim_bridge.picture import PICTURES, describe, draw_world
 from hrl_sim_bridge.trials.draws import draw_trial
 from hrl_sim_bridge.trials.trial import Disturb, Trial
-from hrl_sim_bridge.worlds.layouts import write_layout
+from hrl_sim_bridge.worlds.layout_families import Hall
+from hrl_sim_bridge.worlds.layouts import AS_FILE, layout_name, parse_layout, write_layout
 from hrl_sim_bridge.worlds.loading import load_world
 from hrl_sim_bridge.worlds.world import World
 
@@ -34,30 +35,35 @@ def show_world(name: str, seed: int, disturb: Disturb, out: Path | None) -> None
         _console.print(f"drawn in {out}", markup=False)
 
 
-def generate_world(family: str, seed: int, file: Path) -> None:
+def generate_world(family: str, seed: int, file: Path, hall: Hall | None = None) -> None:
     """Write the layout of a family and a seed; raises ConfigError, also where a file is."""
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file}: a world file ends in .yaml")
     if file.exists():
         raise ConfigError(f"{file}: there is a file already; move it or give another name")
     file_to_write(file)
-    write_layout(family, seed, file)
+    write_layout(family, seed, file, hall)
     _console.print(f"{file}: look at it by ./hrl world show {file} --out layout.png", markup=False)
 
 
+def hall_of(size: str | None, shelves: int | None, items: int | None) -> Hall | None:
+    """What the options of `./hrl world generate` ask of a hall; raises ConfigError."""
+    if size is None and (shelves is not None or items is not None):
+        raise ConfigError("--shelves and --items go with --size WxH; without it all is drawn")
+    return None if size is None else Hall.parse(size, shelves, items)
+
+
 def world_file(name: str) -> str:
-    """A world as nodes can load it: a layout FAMILY:SEED is written to out/layouts first.
+    """A world as nodes can load it: a layout as `load_world` knows it is written to a file first.
 
     Raises ConfigError.
     """
     if ":" not in name:
         return name
-    family, _, seed = name.partition(":")
-    if not seed.isdecimal():
-        raise ConfigError(f"{name}: a layout is FAMILY:SEED with a whole number from 0")
-    path = LAYOUTS / f"{family}_{seed}.yaml"
+    family, seed, hall = parse_layout(name)
+    path = LAYOUTS / f"{layout_name(family, seed, hall).translate(AS_FILE)}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_layout(family, int(seed), path)
+    write_layout(family, seed, path, hall)
     return str(path)
 
 

@@ -33,6 +33,7 @@ from hrl_master.guardrails import Guardrails
 from hrl_master.learned import FOLDER
 from hrl_sim_bridge.trials.draws import ONE_ORDER, draw_trial
 from hrl_sim_bridge.trials.trial import Disturb
+from hrl_sim_bridge.worlds.layouts import AS_FILE
 from hrl_sim_bridge.worlds.loading import load_world
 from hrl_sim_bridge.worlds.world import World
 from hrl_training.jobs.processes import TrialError, run_parallel
@@ -76,7 +77,7 @@ class TrialsOptions:
         """Where rows, ledger and page go."""
         how = "_ros" if self.over_ros else ""
         how += f"_{Path(self.driver).stem}" if self.driver else ""
-        worlds = "+".join(Path(world).stem.replace(":", "_") for world in self.worlds)
+        worlds = "+".join(Path(world).stem.translate(AS_FILE) for world in self.worlds)
         several = "" if self.orders == ONE_ORDER else f"_orders_{self.orders[0]}-{self.orders[1]}"
         stock = "" if self.systems is None else f"_systems_{self.systems:g}"
         name = f"{worlds}_{self.disturb}_{self.seed}{several}{stock}{how}"

@@ -32,3 +32,11 @@ def test_a_layout_by_name_is_a_file_that_nodes_can_load(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     site = load_site(world_file("islands:3"))
     assert site.model_dump() == generate("islands", 3).site.model_dump()
+
+
+def test_a_hall_of_a_size_is_the_same_by_options_and_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hrl("generate", "mixed", "hall.yaml", "--seed", "3", "--size", "12x9")[0] == 0
+    assert load_site("hall.yaml").model_dump() == load_site(world_file("mixed@12x9:3")).model_dump()
+    code, _ = hrl("generate", "mixed", "other.yaml", "--shelves", "5")
+    assert code == 2

@@ -17,6 +17,7 @@ TOUCH = 0.005  # m, less than which is contact: poses are rounded to centimetres
 WALL_GAP = 0.05  # m behind what stands against a wall
 SHELF_DEPTH, STATION_DEPTH, STATION_WIDTH = 0.45, 0.6, 0.9  # m
 BIN_WIDTH = 0.6  # m
+MOST_SHELVES = 6  # of a hall whose size is drawn
 
 LANDMARK_GAP = 3.5  # m between landmarks
 LANDMARK_HEIGHT, LANDMARK_INSET = 0.8, 0.02  # m
@@ -90,6 +91,7 @@ class Plan:
     """A hall of a size (x, y) m and what stands in it so far."""
 
     size: tuple[float, float]
+    most_shelves: int = MOST_SHELVES
     furniture: list[Furniture] = field(default_factory=list)
 
     @property

@@ -39,9 +39,11 @@ class WaypointGraph:
         order = np.argsort(-np.minimum(room, WIDE) - 0.05 * rng.random(len(room)))
         places = places[order]
         chosen: list[np.ndarray] = []
-        for place in places:
-            if all(np.linalg.norm(place - other) >= spacing for other in chosen):
+        apart = np.ones(len(places), bool)  # from those chosen so far
+        for k, place in enumerate(places):
+            if apart[k]:
                 chosen.append(place)
+                apart &= np.linalg.norm(places - place, axis=1) >= spacing
         self.points = np.array(chosen).reshape(-1, 2)
         self.edges = self._gabriel()
         for _ in range(MOST_SHORTCUTS):

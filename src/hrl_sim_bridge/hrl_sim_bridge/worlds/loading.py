@@ -4,16 +4,16 @@ from pathlib import Path
 
 from hrl_core.config import find_config, load_yaml
 from hrl_sim_bridge.worlds.checks import problems
-from hrl_sim_bridge.worlds.layouts import generate
+from hrl_sim_bridge.worlds.layouts import generate, parse_layout
 from hrl_sim_bridge.worlds.world import World
 
 
 def load_world(name: str | Path) -> World:
-    """Load config/worlds/<name>.yaml, the file given or the layout FAMILY:SEED.
+    """Load config/worlds/<name>.yaml, the file given or the layout FAMILY:SEED or FAMILY@WxH:SEED.
 
     Raises ConfigError with everything that is wrong, names and room for the robot included.
     """
-    family, colon, seed = str(name).partition(":")
+    _, colon, seed = str(name).partition(":")
     if colon and seed.isdecimal():
-        return generate(family, int(seed))
+        return generate(*parse_layout(str(name)))
     return load_yaml(find_config("worlds", str(name)), World, check=problems)

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from hrl_core.floor.routes import passable
 from hrl_sim_bridge.picture import draw_world
 from hrl_sim_bridge.trials.draws import draw_trial
 from hrl_sim_bridge.worlds.faults import Fault, FaultKind
-from hrl_sim_bridge.worlds.layouts import FAMILIES, generate, write_layout
+from hrl_sim_bridge.worlds.layout_families import FAMILIES, Hall
+from hrl_sim_bridge.worlds.layouts import generate, write_layout
 from hrl_sim_bridge.worlds.loading import load_world
 
 SEEDS = (0, 1, 100000)
@@ -81,9 +83,52 @@ def test_the_shipped_families_load_and_disturb(family):
     assert any(draw_trial(world, seed).disturbances for seed in range(10))
 
 
+def test_a_seed_without_a_size_stays_the_layout_that_it_was(tmp_path):
+    were = {
+        "aisles": "f0ca56732cdd2d98",
+        "perimeter": "bb9fbf81c302637c",
+        "islands": "2cb48f2c32dcc0bd",
+        "mixed": "6ea3fb5d18600863",
+    }
+    for family in FAMILIES:
+        write_layout(family, 1, tmp_path / family)
+    files = {family: (tmp_path / family).read_bytes() for family in FAMILIES}
+    assert {f: hashlib.sha256(file).hexdigest()[:16] for f, file in files.items()} == were
+
+
+@pytest.mark.parametrize("family", [*FAMILIES])
+def test_a_hall_has_the_size_and_what_was_asked_for(family):
+    site = generate(family, 1, Hall((20, 14), shelves=11, items=12)).site
+    assert (site.size, len(site.shelves), len(site.items)) == ((20, 14), 11, 12)
+    assert len(site.bins) > 30 and len(site.markers) == len({*site.markers})
+    assert site.markers.keys() <= {*range(587)}
+
+
+@pytest.mark.slow
+def test_the_largest_hall_has_room_for_every_skill():
+    site = load_world("aisles@40x25:1").site  # refuses places that no robot reaches
+    assert (site.size, len(site.shelves)) == ((40, 25), 30) and len(site.bins) >= 90
+
+
+@pytest.mark.parametrize(
+    ("hall", "why"),
+    [
+        ({"size": (50, 20)}, "size 50x20: allowed are 8 to 40 by 6 to 25 m"),
+        ({"size": (30, 20), "shelves": 31}, "shelves = 31: allowed are 2 to 30"),
+        ({"size": (8, 6), "shelves": 9}, "shelves = 9: 8x6 m have room for 6 at most"),
+        ({"size": (30, 20), "items": 15}, "items = 15: allowed are 1 to 14"),
+    ],
+)
+def test_a_hall_that_cannot_be_is_refused(hall, why):
+    with pytest.raises(ConfigError, match=why):
+        Hall(**hall)
+
+
 def test_unknown_families_and_seeds_are_refused():
     with pytest.raises(ConfigError, match=r"unknown family 'maze'; known: \['aisles'"):
         load_world("maze:3")
+    with pytest.raises(ConfigError, match="size '30': give WxH in whole m"):
+        load_world("mixed@30:3")
     with pytest.raises(ConfigError, match="seed = -1: allowed are whole numbers from 0"):
         generate("aisles", -1)
 
