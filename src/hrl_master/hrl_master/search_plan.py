@@ -67,6 +67,11 @@ class Search:
     to_station: np.ndarray  # (n,) m
     home: int  # walked right up to: an approach less
 
+    @property
+    def mass(self) -> float:
+        """What the weights sum to, nowhere included."""
+        return max(float(self.weights.sum()) + self.nowhere, 1e-12)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -80,9 +85,7 @@ class Plan:
 def plan_search(search: Search, times: SearchTimes, price: float, seen: float) -> Plan:
     """The best next look. `price`: s of a person's time; `seen`: chance that a look shows it."""
     w, left = search.weights, search.left
-    total, nowhere = float(w.sum()), search.nowhere
-    norm = max(total + nowhere, 1e-12)
-    stopping = price * total / norm
+    stopping = price * float(w.sum()) / search.mass
     from_here = times.walking(search.here)
     first = search.firsts[left[search.firsts]]
     if not len(first):
@@ -93,7 +96,7 @@ def plan_search(search: Search, times: SearchTimes, price: float, seen: float) -
     first = first[[*dict.fromkeys([*keep.tolist(), *more])]]
     value = _rollouts(search, times, price, seen, first, from_here)
     best = int(np.argmin(value))
-    going = float(value[best]) / norm
+    going = float(value[best]) / search.mass
     return Plan(int(first[best]) if going < stopping else -1, going, stopping)
 
 
