@@ -342,11 +342,15 @@ def world_generate(
     items: Annotated[
         int | None, typer.Option(help="Kinds of items, 1 to 14, with --size. Default: up to 10.")
     ] = None,
+    habits: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="With habits of this seed. Default: none."),
+    ] = None,
 ) -> None:
     """Write a world file: a warehouse of a family, drawn from a seed."""
     from hrl_bringup.listing import generate_world, hall_of
 
-    generate_world(family, seed, file, hall_of(size, shelves, items))
+    generate_world(family, seed, file, hall_of(size, shelves, items), habits)
 
 
 def _forward(command: Command) -> None:

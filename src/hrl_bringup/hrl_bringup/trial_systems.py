@@ -27,7 +27,7 @@ def stock_of(fraction: float, world: World, trial: Trial) -> Stocks:
         other = others[rng.integers(len(others))] if others else None
         booked = there[placed.name]
         if not right:
-            booked = other if booked == placed.bin else placed.bin
+            booked = other if booked == (placed.bin or None) else placed.bin or None
         stock[placed.name] = {} if booked is None else {booked: 1}
     return stock
 

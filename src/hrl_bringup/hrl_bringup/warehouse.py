@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         stock = service.stock_from(options.stock)
     else:
         trial = draw_trial(load_world(options.world), options.seed)
-        lines = [{"item": placed.name, "bin": placed.bin} for placed in trial.stock]
+        lines = [{"item": placed.name, "bin": placed.bin} for placed in trial.stock if placed.bin]
         stock = service.StockFile.model_validate({"stock": lines})
     service.serve(options.database, stock, options.host, options.port)
 

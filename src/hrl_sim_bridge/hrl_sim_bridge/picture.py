@@ -25,8 +25,10 @@ from hrl_sim_bridge.plant.warehouse import (
     STATION_COLOUR,
 )
 from hrl_sim_bridge.trials.barriers import barrier_at
+from hrl_sim_bridge.trials.habit_draws import habits_of
 from hrl_sim_bridge.trials.trial import Trial
 from hrl_sim_bridge.worlds.faults import Fault, FaultKind, Trigger
+from hrl_sim_bridge.worlds.habits import HabitSet
 from hrl_sim_bridge.worlds.world import World
 
 INK, FAINT, TROUBLE, MARKER = "#22303c", "#9aa7b2", "#c8281e", "#111111"
@@ -55,6 +57,8 @@ def draw_world(world: World, trial: Trial, path: Path) -> None:
     _furniture(axes, site)
     _landmarks(axes, site)
     _trial(axes, site, trial)
+    if (habits := habits_of(world.trial, trial.seed)) is not None:
+        _habits(axes, site, habits)
     for fault in trial.faults:
         if fault.kind in _FAULTS:
             _FAULTS[fault.kind](axes, site, trial, fault)
@@ -203,6 +207,8 @@ def _trial(axes: Axes, site: Site, trial: Trial) -> None:
         )
     kinds = list(site.items)
     for placed in trial.stock:
+        if not placed.bin:
+            continue
         x, y = placed.map_from_item[:2, 3]
         colour = ITEM_COLOURS[kinds.index(placed.name) % len(ITEM_COLOURS)]
         ordered = placed.name == trial.order.item
@@ -220,6 +226,23 @@ def _trial(axes: Axes, site: Site, trial: Trial) -> None:
     axes.add_patch(Polygon(arrow, closed=True, facecolor=INK, zorder=5.1))
     target = site.target_point(trial.order.to_station)
     axes.plot(*target[:2], "o", ms=11, mfc="none", mec="#f2c230", mew=2, zorder=5)
+
+
+def _habits(axes: Axes, site: Site, habits: HabitSet) -> None:
+    """An arrow from each home to its wrong bin, as wide as often; how often away or missing."""
+    for k, (item, habit) in enumerate(habits.items.items()):
+        colour = ITEM_COLOURS[list(site.items).index(item) % len(ITEM_COLOURS)]
+        home = site.faces[habit.home]
+        share = habit.misplaced * habit.share_in_wrong_bin
+        place = home[:2, 3] - 0.2 * home[:2, 0]
+        axes.plot(*place, "s", ms=5, color=colour, mec="white", mew=0.8, zorder=5)
+        if share < 0.1:
+            continue
+        wrong = site.faces[habit.wrong_bin]
+        style = {"arrowstyle": "-|>", "color": colour, "lw": 6 * share, "alpha": 0.55, "ls": "-"}
+        bend = {"connectionstyle": f"arc3,rad={0.2 if k % 2 else -0.2}"}
+        end = wrong[:2, 3] - 0.2 * wrong[:2, 0]
+        axes.annotate("", tuple(end), xytext=tuple(place), arrowprops={**style, **bend}, zorder=6.5)
 
 
 def _barrier(axes: Axes, site: Site, trial: Trial, fault: Fault) -> None:
@@ -320,6 +343,9 @@ def _notes(figure: Figure, world: World, trial: Trial, share: float) -> None:
         Patch(fc=OBSTACLE_COLOUR, ec=INK, label="obstacle"),
         Patch(fc="#e9a19c", ec=TROUBLE, hatch="////", label="disturbance (hatched: later)"),
     ]
+    if world.trial.habits is not None:
+        label = "habit: home, usual wrong bin"
+        signs.append(Line2D([], [], color=tuple(ITEM_COLOURS[0]), marker="s", lw=2, label=label))
     figure.legend(
         handles=signs,
         loc="upper right",

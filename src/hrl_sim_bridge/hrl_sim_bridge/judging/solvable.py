@@ -32,7 +32,7 @@ class Solvability:
 
 def final_bins(trial: Trial) -> dict[str, str | None]:
     """Which bin each item of the stock stands in when faults that end have ended; None: nowhere."""
-    bins: dict[str, str | None] = {placed.name: placed.bin for placed in trial.stock}
+    bins: dict[str, str | None] = {placed.name: placed.bin or None for placed in trial.stock}
     for fault in trial.faults:
         if fault.duration:
             continue

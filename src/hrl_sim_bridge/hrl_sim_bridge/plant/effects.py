@@ -12,7 +12,6 @@ import numpy as np
 from hrl_core.config import ConfigError
 from hrl_core.control import TICK
 from hrl_core.floor.rectangles import Rectangle
-from hrl_core.geometry import transform_from
 from hrl_core.robot import Robot
 from hrl_core.site import Site
 from hrl_core.tables import complete
@@ -20,9 +19,9 @@ from hrl_sim_bridge.plant.people import Visitor
 from hrl_sim_bridge.plant.robot_model import plant_model
 from hrl_sim_bridge.plant.sensors import Body
 from hrl_sim_bridge.plant.truth import ContactWatch
-from hrl_sim_bridge.plant.warehouse import AWAY, BARRIER_SIZE, SPARES
+from hrl_sim_bridge.plant.warehouse import AWAY, BARRIER_SIZE, SPARES, barriers_of
 from hrl_sim_bridge.trials.barriers import barrier_at
-from hrl_sim_bridge.trials.trial import ITEM_GAP, Trial, place_in_bin
+from hrl_sim_bridge.trials.trial import Trial, outside, roomiest
 from hrl_sim_bridge.worlds.faults import Fault, FaultKind
 
 SLIPPERY = 0.15  # friction of a wet floor
@@ -111,7 +110,7 @@ class Barrier(Effect):
 
     def __init__(self, sim: Simulation) -> None:
         super().__init__(sim)
-        self._spare = [f"barrier/{k}" for k in range(SPARES)]
+        self._spare = [f"barrier/{k}" for k in range(barriers_of(sim.trial))]
         self._taken: dict[Fault, str] = {}  # the spare body that stands for a fault
 
     def distance(self, fault: Fault) -> float:
@@ -215,9 +214,7 @@ class ItemGone(Effect):
 
     def _place(self, fault: Fault) -> np.ndarray:
         """map_from_item (4, 4), where it stands meanwhile."""
-        site, item = self.sim.site, _item(fault)
-        height = 0.5 * site.item(item).size[2] + ITEM_GAP
-        return transform_from((-1.5, -1.5 - 0.3 * list(site.items).index(item), height))
+        return outside(self.sim.site, _item(fault))
 
 
 class ItemElsewhere(ItemGone):
@@ -226,16 +223,9 @@ class ItemElsewhere(ItemGone):
     def _place(self, fault: Fault) -> np.ndarray:
         site, trial = self.sim.site, self.sim.trial
         item, _, bin_name = fault.target.partition("@")
-        shelf = site.shelf_of(bin_name)
-        third = shelf.width / len(shelf.bins) / 3
         others = [name for name in trial.item_names if name != item]
         taken = np.array([self.sim.item_position(name) for name in others]).reshape(-1, 3)
-        places = [
-            place_in_bin(site, item, bin_name, 0.11, aside, 0.0) for aside in (0.0, third, -third)
-        ]
-        room = [np.linalg.norm(taken - p[:3, 3], axis=1).min(initial=np.inf) for p in places]
-        # The middle, unless something is nearer than two items' widths.
-        return places[0] if room[0] > 0.15 else places[int(np.argmax(room))]
+        return roomiest(site, item, bin_name, taken)[0]
 
 
 class ItemSlips(Effect):

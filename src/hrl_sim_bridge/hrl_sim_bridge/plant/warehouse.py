@@ -19,6 +19,7 @@ from hrl_sim_bridge.plant.robot_model import SCENE, SKIN, WALLS
 from hrl_sim_bridge.plant.tags import add_tag, tag_material
 from hrl_sim_bridge.trials.barriers import BARRIER_THICKNESS
 from hrl_sim_bridge.trials.trial import PlacedItem, Trial
+from hrl_sim_bridge.worlds.faults import FaultKind
 
 WALL_HEIGHT, WALL_THICKNESS = 1.6, 0.1  # m
 PANEL = 0.02  # m, thickness of back and sides of a shelf
@@ -27,7 +28,7 @@ ITEM_MARKER_GAP = 0.0008  # m
 PERSON_RADIUS, PERSON_HEIGHT = 0.22, 1.7  # m
 BARRIER_SIZE = np.array([BARRIER_THICKNESS, 1.2, 0.9])  # m; the width is set where it stands
 BELT, BELT_MASS = 0.04, 200.0  # m, thickness; kg: no item holds it up
-SPARES = 2  # people and barriers that faults can bring in
+SPARES = 2  # people and barriers that faults can bring in, at least
 AWAY = -5.0  # m, height at which things are kept that are not there
 
 FLOOR_COLOUR = [0.46, 0.47, 0.48, 1]
@@ -80,9 +81,14 @@ def add_warehouse(spec: mujoco.MjSpec, site: Site, trial: Trial) -> None:
         _add_solid(body, f"obstacle/{k}", obstacle.size, (0, 0, 0), OBSTACLE_COLOUR)
     for k in range(len(trial.people) + SPARES):
         _add_person(spec, f"person/{k}")
-    for k in range(SPARES):
+    for k in range(barriers_of(trial)):
         body = spec.worldbody.add_body(name=f"barrier/{k}", mocap=True, pos=[k, 0, AWAY])
         _add_solid(body, f"barrier/{k}", BARRIER_SIZE, (0, 0, 0), BARRIER_COLOUR)
+
+
+def barriers_of(trial: Trial) -> int:
+    """How many barriers are kept ready."""
+    return max(SPARES, sum(fault.kind is FaultKind.BLOCKED_AISLE for fault in trial.faults))
 
 
 def add_item(

@@ -3,6 +3,9 @@
 Disturbances come on top, see disturbance_draws.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from hrl_core.config import ConfigError
@@ -12,6 +15,7 @@ from hrl_core.floor.rectangles import Rectangle
 from hrl_core.floor.routes import passable
 from hrl_core.site import PASSAGE, Site
 from hrl_sim_bridge.trials.disturbance_draws import disturbed
+from hrl_sim_bridge.trials.habit_draws import habits_of, habitual_faults, habitual_stock
 from hrl_sim_bridge.trials.trial import (
     START_ERROR,
     Disturb,
@@ -43,7 +47,12 @@ def draw_trial(
     Start, stock, obstacles, people and orders are the same whatever disturbs it. `orders`: at least
     and at most so many; in half of the seeds all of them go to one station.
     """
-    return disturbed(world, _nominal(world, seed, orders), disturb)
+    trial = disturbed(world, _nominal(world, seed, orders), disturb)
+    habits = habits_of(world.trial, seed)
+    if habits is None:
+        return trial
+    # A habit is no disturbance: it is there whatever disturbs.
+    return replace(trial, faults=(*habitual_faults(habits, seed), *trial.faults))
 
 
 def _nominal(world: World, seed: int, orders: tuple[int, int]) -> Trial:
@@ -55,11 +64,17 @@ def _nominal(world: World, seed: int, orders: tuple[int, int]) -> Trial:
     start = _start(ranges, site, rng)
     several = np.random.default_rng([seed, MORE_ORDERS])
     number = int(several.integers(orders[0], orders[1] + 1))
-    stock = _stock(ranges, site, rng, number)
+    habits = habits_of(ranges, seed)
+    if habits is None:
+        stock = _stock(ranges, site, rng, number)
+        homes = {placed.name: placed.bin for placed in stock}
+    else:
+        stock = habitual_stock(ranges, site, habits, seed)
+        homes = {name: habit.home for name, habit in habits.items.items()}
     wanted = [placed for placed in stock if placed.name in ranges.order_items(site)]
     chosen = wanted[rng.integers(len(wanted))]
     stations = ranges.order_stations(site)
-    order = Order(chosen.name, chosen.bin, stations[rng.integers(len(stations))])
+    order = Order(chosen.name, homes[chosen.name], stations[rng.integers(len(stations))])
     people = _people(ranges, site, start, rng)
     return Trial(
         seed=seed,
@@ -70,7 +85,7 @@ def _nominal(world: World, seed: int, orders: tuple[int, int]) -> Trial:
         people=people,
         floor_friction=float(rng.uniform(*ranges.floor_friction)),
         order=order,
-        more_orders=_more_orders(order, number - 1, wanted, stations, several),
+        more_orders=_more_orders(order, number - 1, wanted, homes, stations, several),
         faults=tuple(
             Fault(fault.kind, fault.target, fault.start, fault.duration, fault.trigger)
             for fault in world.faults
@@ -88,6 +103,7 @@ def _more_orders(
     first: Order,
     number: int,
     stock: list[PlacedItem],
+    homes: Mapping[str, str],
     stations: list[str],
     rng: np.random.Generator,
 ) -> tuple[Order, ...]:
@@ -97,7 +113,7 @@ def _more_orders(
     return tuple(
         Order(
             others[k].name,
-            others[k].bin,
+            homes[others[k].name],
             first.to_station if to_one else stations[rng.integers(len(stations))],
         )
         for k in rng.permutation(len(others))[:number]

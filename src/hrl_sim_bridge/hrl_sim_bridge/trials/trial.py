@@ -7,7 +7,7 @@ import numpy as np
 
 from hrl_core.config import ConfigError
 from hrl_core.floor.rectangles import Rectangle
-from hrl_core.geometry import transform_from_planar
+from hrl_core.geometry import transform_from, transform_from_planar
 from hrl_core.site import Site
 from hrl_sim_bridge.worlds.faults import Fault
 
@@ -17,6 +17,7 @@ Disturb = Literal["file", "none", "one", "many"]
 
 START_ERROR = np.array([0.05, 0.05, 0.03])  # m, m, rad; sd of what it is told
 ITEM_GAP = 0.0005  # m, above the board, so that nothing starts in contact
+APART = 0.15  # m between the middles of two items in one bin, where there is room
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class PlacedItem:
     """An item that stands somewhere; `name` is its catalogue name, once per trial."""
 
     name: str
-    bin: str
+    bin: str  # empty: nowhere, which is outside the building
     map_from_item: np.ndarray  # (4, 4), its centre
     mass: float  # kg
     friction: float
@@ -117,3 +118,32 @@ def place_in_bin(
     face[2, 3] = 0.0
     pose = transform_from_planar(np.array([-setback, -aside, yaw]), height)
     return face @ pose
+
+
+def roomiest(
+    site: Site,
+    item: str,
+    bin_name: str,
+    taken: np.ndarray,
+    setback: float = 0.11,
+    yaw: float = 0.0,
+) -> tuple[np.ndarray, bool]:
+    """map_from_item (4, 4) in a bin beside what stands there, and whether it is APART from it.
+
+    taken (n, 3) m: where other items are. The middle of the bin if that is free, else the side
+    with most room. setback, yaw: as of place_in_bin.
+    """
+    shelf = site.shelf_of(bin_name)
+    third = shelf.width / len(shelf.bins) / 3
+    places = [
+        place_in_bin(site, item, bin_name, setback, aside, yaw) for aside in (0.0, third, -third)
+    ]
+    room = [np.linalg.norm(taken - p[:3, 3], axis=1).min(initial=np.inf) for p in places]
+    best = 0 if room[0] > APART else int(np.argmax(room))
+    return places[best], bool(room[best] > APART)
+
+
+def outside(site: Site, item: str) -> np.ndarray:
+    """map_from_item (4, 4) of an item that is nowhere: beside the building."""
+    height = 0.5 * site.item(item).size[2] + ITEM_GAP
+    return transform_from((-1.5, -1.5 - 0.3 * list(site.items).index(item), height))

@@ -10,6 +10,7 @@ from hrl_core.floor.clearance import clearance
 from hrl_core.floor.routes import passable
 from hrl_core.site import PASSAGE, site_problems, too_near
 from hrl_sim_bridge.worlds.faults import check_target, check_trigger
+from hrl_sim_bridge.worlds.habits import habit_problems
 from hrl_sim_bridge.worlds.world import World
 
 PERSON_CLEARANCE = 0.3  # m
@@ -29,6 +30,10 @@ def problems(world: World) -> Iterator[Problem]:
     yield from of_site
     yield from _setback(world)
     yield from _belts(world)
+    if (habits := world.trial.habits) is not None:
+        trial, site = world.trial, world.site
+        items, bins = trial.order_items(site), trial.stock_bins(site)
+        yield from habit_problems(site, habits, items, bins, trial.start.waypoint)
     if not wrong_names and not of_site:
         yield from _amount(world)
         yield from _routes(world)

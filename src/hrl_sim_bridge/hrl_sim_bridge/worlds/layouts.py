@@ -1,7 +1,8 @@
 """Layouts drawn from a seed: families of warehouses as whole world files.
 
 `./hrl world generate FAMILY --seed S FILE` writes one; wherever a world is asked for, FAMILY:S is
-that world without a file, and FAMILY@WxH:S one in a hall of that size. Seeds up to 999 are for
+that world without a file, FAMILY@WxH:S one in a hall of that size, and with +habitsN behind it
+the site has the habits of seed N. Seeds up to 999 are for
 training, from 100000 on for evaluation; the family `mixed` is kept for evaluation.
 """
 
@@ -16,8 +17,10 @@ import yaml
 from pydantic import ValidationError
 
 from hrl_core.config import ConfigError
+from hrl_core.site import Site
 from hrl_sim_bridge.worlds.checks import problems
 from hrl_sim_bridge.worlds.faults import DISTURBANCES
+from hrl_sim_bridge.worlds.habits import draw_habits
 from hrl_sim_bridge.worlds.layout_families import FAMILIES, Hall, draw_plan
 from hrl_sim_bridge.worlds.layout_plan import Furniture, Plan
 from hrl_sim_bridge.worlds.layout_waypoints import WaypointGraph
@@ -29,7 +32,8 @@ SPACINGS = (2.8, 2.2)  # m between waypoints; the closer ones where the wider le
 TO_WAYPOINT_ROOM = 0.5  # m, on the straight way from a staging place to a waypoint
 START_ROOM = 1.0  # m round the start, which is drawn up to 0.3 m beside its waypoint
 AREA_OF_OBSTACLE = 75.0  # m2, at the least
-AS_FILE = str.maketrans("@:", "__")
+AS_FILE = str.maketrans("@:+", "___")
+HABITS = "+habits"
 PROBABILITY = 0.08  # of each kind of disturbance
 CATALOGUE: dict[str, dict[str, Any]] = {
     "box_small": {"shape": "box", "size": [0.056, 0.060, 0.09], "mass": 0.25, "marker": 100},
@@ -56,13 +60,32 @@ HALL_MARKERS = (10, 240, 400, 200)  # there are up to 120 bins
 STATION_NAMES = ("packing", "shipping", "returns")
 
 
-def generate(family: str, seed: int, hall: Hall | None = None) -> World:
-    """The world of a family and a seed; equal for equal arguments. Raises ConfigError."""
-    return World.model_validate(layout(family, seed, hall))
+def generate(family: str, seed: int, hall: Hall | None = None, habits: int | None = None) -> World:
+    """The world of a family and a seed; equal for equal arguments. Raises ConfigError.
+
+    `habits`: the seed of the site's habits; None: it has none.
+    """
+    return World.model_validate(layout(family, seed, hall, habits))
 
 
-def layout(family: str, seed: int, hall: Hall | None = None) -> dict[str, Any]:
+def layout(
+    family: str, seed: int, hall: Hall | None = None, habits: int | None = None
+) -> dict[str, Any]:
     """The same as `generate`, as a world file has it. `hall`: None: its size is drawn, too."""
+    data = _layout(family, seed, hall)
+    if habits is None:
+        return data
+    if habits < 0:
+        raise ConfigError(f"habits = {habits}: allowed are whole numbers from 0")
+    site, trial = data["site"], data["trial"]
+    site["name"] += f"{HABITS}{habits}".translate(AS_FILE)
+    del trial["stock"]["count"]  # all kinds with habits are stocked
+    trial["habits"] = draw_habits(Site.model_validate(site), habits)
+    return data
+
+
+def _layout(family: str, seed: int, hall: Hall | None) -> dict[str, Any]:
+    """Without habits."""
     if family not in FAMILIES:
         raise ConfigError(f"unknown family {family!r}; known: {[*FAMILIES]}")
     if seed < 0:
@@ -87,23 +110,30 @@ def layout(family: str, seed: int, hall: Hall | None = None) -> dict[str, Any]:
     raise ConfigError(f"{name}: no layout with room{wanted} to walk in {TRIES} tries; another seed")
 
 
-def layout_name(family: str, seed: int, hall: Hall | None = None) -> str:
-    """FAMILY:SEED, or FAMILY@WxH:SEED."""
-    return f"{family}@{hall}:{seed}" if hall else f"{family}:{seed}"
+def layout_name(family: str, seed: int, hall: Hall | None = None, habits: int | None = None) -> str:
+    """FAMILY:SEED or FAMILY@WxH:SEED, with +habitsN behind it where there are habits."""
+    name = f"{family}@{hall}:{seed}" if hall else f"{family}:{seed}"
+    return name if habits is None else f"{name}{HABITS}{habits}"
 
 
-def parse_layout(name: str) -> tuple[str, int, Hall | None]:
-    """Family, seed and hall of what layout_name gives; raises ConfigError."""
-    what, _, seed = name.partition(":")
+def parse_layout(name: str) -> tuple[str, int, Hall | None, int | None]:
+    """Family, seed, hall and habits of what layout_name gives; raises ConfigError."""
+    what, _, seeds = name.partition(":")
     family, at, size = what.partition("@")
-    if not seed.isdecimal():
-        raise ConfigError(f"{name}: a layout is FAMILY:SEED or FAMILY@WxH:SEED, SEED from 0")
-    return family, int(seed), Hall.parse(size) if at else None
+    seed, plus, habits = seeds.partition(HABITS)
+    if not (seed.isdecimal() and (habits.isdecimal() or not plus)):
+        raise ConfigError(
+            f"{name}: a layout is FAMILY:SEED or FAMILY@WxH:SEED, perhaps with +habitsN; SEED and "
+            "N are whole numbers from 0"
+        )
+    return family, int(seed), Hall.parse(size) if at else None, int(habits) if plus else None
 
 
-def write_layout(family: str, seed: int, path: Path, hall: Hall | None = None) -> None:
+def write_layout(
+    family: str, seed: int, path: Path, hall: Hall | None = None, habits: int | None = None
+) -> None:
     """Write the world of a family and a seed to a file, a line for each thing."""
-    data = layout(family, seed, hall)
+    data = layout(family, seed, hall, habits)
     site, trial = data["site"], data["trial"]
     site["size"] = _Row(site["size"])
     for kind in ("shelves", "stations", "landmarks"):
@@ -111,9 +141,14 @@ def write_layout(family: str, seed: int, path: Path, hall: Hall | None = None) -
     for kind in ("items", "waypoints"):
         site[kind] = {name: _Line(each) for name, each in site[kind].items()}
     chances = trial.pop("disturbances")
+    stands = trial.pop("habits", None)
     data["trial"] = {**{name: _line(each) for name, each in trial.items()}, "disturbances": chances}
+    if stands is not None:
+        lines = {item: _Line(habit) for item, habit in stands["items"].items()}
+        data["trial"]["habits"] = {"items": lines}
     text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=1000)
     size = f" in a hall of {hall.size[0]} x {hall.size[1]} m" if hall else ""
+    size += "" if habits is None else f", with the habits of seed {habits}"
     path.write_text(
         f"# Layout of the family {family}, seed {seed}{size}.\n{text}", encoding="utf-8"
     )

@@ -9,11 +9,11 @@ from hrl_sim_bridge.worlds.world import World
 
 
 def load_world(name: str | Path) -> World:
-    """Load config/worlds/<name>.yaml, the file given or the layout FAMILY:SEED or FAMILY@WxH:SEED.
+    """Load config/worlds/<name>.yaml, the file given or a layout, see layouts.layout_name.
 
     Raises ConfigError with everything that is wrong, names and room for the robot included.
     """
-    _, colon, seed = str(name).partition(":")
-    if colon and seed.isdecimal():
+    _, colon, seeds = str(name).partition(":")
+    if colon and seeds[:1].isdecimal():
         return generate(*parse_layout(str(name)))
     return load_yaml(find_config("worlds", str(name)), World, check=problems)

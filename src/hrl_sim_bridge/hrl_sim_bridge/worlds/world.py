@@ -8,6 +8,7 @@ from hrl_core.config import Config
 from hrl_core.quantities import ordered, span, within
 from hrl_core.site import Site
 from hrl_sim_bridge.worlds.faults import DisturbanceRanges, FaultKind, Trigger
+from hrl_sim_bridge.worlds.habits import Habits
 
 Size = Annotated[tuple[float, float], span(0.05, 3, "m")]
 Factor = Annotated[tuple[float, float], span(0.01, 20, "times")]
@@ -73,6 +74,8 @@ class TrialRanges(Config):
     orders: OrderRange = OrderRange()
     floor_friction: Friction = (0.8, 0.8)
     disturbances: DisturbanceRanges = DisturbanceRanges()
+    # None: the stock is drawn anew for each trial, and orders name the bins in which it stands.
+    habits: Habits | None = None
 
     def stock_items(self, site: Site) -> list[str]:
         return list(self.stock.items or site.items)

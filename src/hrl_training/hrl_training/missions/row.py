@@ -15,15 +15,15 @@ from hrl_master.mission_loop import Execution
 from hrl_sim_bridge.judging.judge import Judgement
 from hrl_sim_bridge.judging.solvable import Solvability
 from hrl_sim_bridge.trials.trial import Order, Trial
+from hrl_sim_bridge.worlds.habits import SERIES
 from hrl_training.trials.rows_file import checked
 
 MISSION_LIMIT = 900.0  # s of plant time for each order; most missions take less than a minute
-SEED_STRIDE = 1000  # mission i of `--seed s` has the trial's seed 1000 s + i
 
 
 def mission_seed(seed: int, index: int) -> int:
     """Seed of the trial of a mission."""
-    return SEED_STRIDE * seed + index
+    return SERIES * seed + index
 
 
 @dataclass(frozen=True)
