@@ -200,6 +200,9 @@ def trials(
     ros: Annotated[
         bool, typer.Option("--ros", help="Over ROS 2, one mission after the other.")
     ] = False,
+    fast_world: Annotated[
+        bool, typer.Option("--fast-world", help="Without physics: a mission in parts of a second.")
+    ] = False,
     driver: Driver = "",
     systems: Annotated[
         float | None,
@@ -228,6 +231,7 @@ def trials(
         orders=_range_of(orders),
         workers=workers,
         over_ros=ros,
+        fast_world=fast_world,
         driver=driver,
         systems=systems,
         ray=ray,

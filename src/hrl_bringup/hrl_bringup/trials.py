@@ -36,6 +36,7 @@ from hrl_sim_bridge.trials.trial import Disturb
 from hrl_sim_bridge.worlds.layouts import AS_FILE
 from hrl_sim_bridge.worlds.loading import load_world
 from hrl_sim_bridge.worlds.world import World
+from hrl_training.fast.missions import FastInTurn
 from hrl_training.jobs.processes import TrialError, run_parallel
 from hrl_training.missions.row import MissionRow, mission_seed, row_from_dict
 from hrl_training.missions.runner import InTurn, MissionOptions, master_part, policy_changes
@@ -62,6 +63,7 @@ class TrialsOptions:
     orders: tuple[int, int] = ONE_ORDER  # of a mission, at least and at most
     workers: int = 1
     over_ros: bool = False
+    fast_world: bool = False
     driver: str = ""  # that the plant speaks as; empty: none
     systems: float | None = None  # share of the items that a stock system is right about
     ray: str | None = None  # address of a cluster
@@ -73,9 +75,14 @@ class TrialsOptions:
         return [mission_seed(self.seed, index) for index in range(self.missions)]
 
     @property
+    def over(self) -> str:
+        """Where they run, as it is kept with the rows."""
+        return "ros" if self.over_ros else "fast world" if self.fast_world else "process"
+
+    @property
     def folder(self) -> Path:
         """Where rows, ledger and page go."""
-        how = "_ros" if self.over_ros else ""
+        how = "_ros" if self.over_ros else "_fast_world" if self.fast_world else ""
         how += f"_{Path(self.driver).stem}" if self.driver else ""
         worlds = "+".join(Path(world).stem.translate(AS_FILE) for world in self.worlds)
         several = "" if self.orders == ONE_ORDER else f"_orders_{self.orders[0]}-{self.orders[1]}"
@@ -143,7 +150,7 @@ class Trials:
             "seed": options.seed,
             "disturb": options.disturb,
             "orders": list(options.orders),
-            "over": "ros" if options.over_ros else "process",
+            "over": options.over,
             "driver": options.driver,
             "systems": options.systems,
             "policy": label,
@@ -201,7 +208,7 @@ class Trials:
             return run_over_ros(
                 missions[0], options.robot, options.driver, seeds, options.folder, progress
             )
-        make = partial(InTurn, missions)
+        make = partial(FastInTurn if options.fast_world else InTurn, missions)
         if options.ray is not None:
             from hrl_training.jobs.cluster import run_on_cluster
 
@@ -215,7 +222,7 @@ class Trials:
         guardrails = master_part(GuardrailConfig)
         for world in self.worlds.values():
             make_decider(world.site, config, Guardrails(world.site, guardrails))  # or refuse
-        in_process = not options.over_ros and options.ray is None
+        in_process = options.over == "process" and options.ray is None
         systems = None
         if options.systems is not None:
             from hrl_bringup.trial_systems import systems_of
@@ -245,7 +252,7 @@ class Trials:
             "robot": self.options.robot,
             "disturb": self.options.disturb,
             "orders": list(self.options.orders),
-            "over": "ros" if self.options.over_ros else "process",
+            "over": self.options.over,
             "driver": self.options.driver,
             "systems": self.options.systems,
             "master": config.model_dump(mode="json"),
@@ -271,6 +278,10 @@ def _check(options: TrialsOptions, worlds: Mapping[str, World]) -> None:
         file_to_write(options.json)
     if options.over_ros and options.ray is not None:
         raise ConfigError("--ros and --ray: a cluster runs missions in process; give one of them")
+    wants = {"--ros": options.over_ros, "--ray": options.ray, "--systems": options.systems}
+    wants["--orders"] = options.orders != ONE_ORDER
+    if options.fast_world and (wrong := [name for name, value in wants.items() if value]):
+        raise ConfigError(f"--fast-world plays one order in process, without {', '.join(wrong)}")
     if options.systems is not None and (options.over_ros or options.ray is not None):
         raise ConfigError(
             "--systems runs in this computer's processes, without --ros and --ray; over ROS the "
@@ -313,6 +324,8 @@ def command_line(options: TrialsOptions) -> str:
         words += ["--systems", f"{options.systems:g}"]
     if options.over_ros:
         words += ["--ros"]
+    if options.fast_world:
+        words += ["--fast-world"]
     if options.driver:
         words += ["--driver", options.driver]
     return shlex.join(words)

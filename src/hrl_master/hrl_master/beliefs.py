@@ -20,6 +20,7 @@ from hrl_master.scene import Scene
 from hrl_master.surfaces import FLOOR as FLOOR
 
 BLOCKED_FOR = 90.0  # s, a way that looked blocked counts as blocked; people and carts move on
+LOOK_HOLDS = 600.0  # s, for an order that begins later; people move things
 FRESH = 1.0  # s; what was seen so lately is in view
 AWAKE = 4.0  # s; a camera that saw anything so lately works
 TRACKED = 110.0  # s; an item that vanishes sooner was seen to be gone (tracks last 120 s)
@@ -95,10 +96,17 @@ class Beliefs:
     def next_order(self) -> Beliefs:
         """Forget what concerns an order, keep what is known of the place.
 
-        Looks were for another item: this one may stand where that one was not found.
+        A look saw whatever stood there, so what is ordered next was not there, either; the hand
+        looked for the other item only. Where something got lost, nothing is known any more.
         """
+        gone = "" if self.lost is None else self.lost.face
+        looks = {
+            face: replace(look, how="camera")
+            for face, look in self.inspections.items()
+            if face != gone and self.stamp - look.stamp < LOOK_HOLDS
+        }
         return replace(
-            self, began=self.stamp, inspections={}, attempts=(), lost=None, delivered=False
+            self, began=self.stamp, inspections=looks, attempts=(), lost=None, delivered=False
         )
 
     def observe(self, scene: Scene, edge_points: EdgePoints) -> Beliefs:
@@ -193,6 +201,11 @@ class Beliefs:
             and not t.worked
             for t in self.attempts
         )
+
+    def looked_at(self, face: str) -> bool:
+        """Whether a face was looked at in this order."""
+        look = self.inspections.get(face)
+        return look is not None and look.stamp >= self.began
 
     @property
     def last(self) -> PastAttempt | None:

@@ -28,8 +28,9 @@ from hrl_master.reasons import Reason, Refusal
 from hrl_master.scene import SEEN_LATELY
 from hrl_master.situation import Situation
 
-FACES = 6  # of interest at most, besides the one of the order
-REMEMBERED = 4  # of them where the item tends to be, at most, besides those
+FACES = 6  # of interest besides the one of the order; more only where more are likely
+NEAREST = 2  # of them at least are those to look into next
+REMEMBERED = 4  # at most besides those, where the item tends to be by what is remembered
 WAYPOINTS = 5  # at most
 WAITING = 3.0  # s
 TURN = 2 * np.pi / 3  # rad, of a look around
@@ -42,6 +43,7 @@ ON_TARGET = 0.04
 ALIGN_RANGE = 1.0  # m from the standoff; align begins nearer
 TURN_SLACK = 0.1  # m; a plain face leaves the standoff's distance, which is room enough
 STEP = 0.7  # m; a waypoint nearer than this is where the robot stands
+FAR_SLACK = 2.0  # m, by which a walk to a far waypoint is shorter than the longest
 LONGEST = 99.0  # m, stands for a way that there is not
 
 
@@ -96,7 +98,7 @@ class Options:
                 for face in faces
                 if face in there
             ]
-            found += self._waypoints(place, bool(situation.beliefs.blocked))
+            found += self._waypoints(situation, place, faces)
             found.append(self._look_around(place))
         found.append(self._back_out(situation))
         found.append(Candidate(WAIT, WAIT, f"{WAITING:.0f} s", parameters={"duration_s": WAITING}))
@@ -145,18 +147,19 @@ class Options:
         order, beliefs = situation.order, situation.beliefs
         if situation.scene.holding:
             return [order.to_station]
-        bins = self.site.bins
+        bins, unseen = self.site.bins, []
         faces = [order.from_bin, *situation.likely_bins]
         if beliefs.lost is not None and beliefs.lost.face:
             faces.append(beliefs.lost.face)
         if situation.sighted_at in bins:
             faces.append(situation.sighted_at)
-        faces += situation.remembered_bins[:REMEMBERED]
+        faces = list(dict.fromkeys(faces))
+        most = max(1 + FACES - len(faces), NEAREST)
+        faces = list(dict.fromkeys([*faces, *situation.remembered_bins[:REMEMBERED]]))
         if ways is not None:
-            unseen = [name for name in bins if name not in beliefs.inspections]
-            faces += sorted(unseen, key=lambda name: ways[self.graph.index[name]])
-        most = 1 + FACES + (REMEMBERED if situation.whereabouts else 0)
-        return list(dict.fromkeys(faces))[:most]
+            unseen = [name for name in bins if name not in {*beliefs.inspections, *faces}]
+            unseen.sort(key=lambda name: ways[self.graph.index[name]])
+        return [*faces, *unseen[:most]]
 
     def _ways(self, situation: Situation, base: np.ndarray) -> np.ndarray:
         """Lengths (n,) m of the ways to all nodes, round what is believed to be blocked."""
@@ -265,28 +268,39 @@ class Options:
             **self._lengths(place, k, straight),
         )  # fmt: skip
 
-    def _waypoints(self, place: _Place, blocked: bool) -> list[Candidate]:
-        """The waypoints around: those next to where the robot is, nearest first.
+    def _waypoints(self, situation: Situation, place: _Place, faces: list[str]) -> list[Candidate]:
+        """The waypoints around, nearest first, and those on the ways to faces that are too far.
 
-        Where a way is `blocked` the one to go back by may be next to another node around.
+        Around are those next to where the robot is. Where a way is blocked the one to go back by
+        may be next to another node around.
         """
-        graph, site = self.graph, self.site
-        nodes = graph.around(np.array(place.base[:2]))[: None if blocked else 1]
-        names = {name for node in nodes for name in (node, *graph.neighbours(node))}
-        names &= set(site.waypoints)
-        away = {
-            name: float(np.hypot(*(graph.points[graph.index[name]] - place.base[:2])))
-            for name in names
-        }
-        chosen = sorted((n for n in names if away[n] > STEP), key=lambda n: (away[n], n))
+        graph, site, blocked = self.graph, self.site, situation.beliefs.blocked
+        nodes = graph.around(np.array(place.base[:2]))
+        around = nodes if blocked else nodes[:1]
+        names = {name for node in around for name in (node, *graph.neighbours(node))}
+        away = np.hypot(*(graph.points - place.base[:2]).T)  # (n,) m
+        near = [n for n in names & set(site.waypoints) if away[graph.index[n]] > STEP]
+        chosen = sorted(near, key=lambda n: (away[graph.index[n]], n))[:WAYPOINTS]
+        for face in faces:
+            goal = self._staging[face][:2]
+            if np.hypot(*(goal - place.base[:2])) <= self.config.direct_walk:
+                continue
+            way = graph.path(nodes[0], face, blocked)
+            within = [n for n in way if n in site.waypoints and self._steps_to(away, n)]
+            chosen += within[-1:]
         result = []
-        for name in chosen[:WAYPOINTS]:
-            x, y = (float(v) for v in graph.points[graph.index[name]])
+        for name in dict.fromkeys(chosen):
+            k = graph.index[name]
+            x, y = (float(v) for v in graph.points[k])
             heading = np.arctan2(y - place.base[1], x - place.base[0])  # no turn at its end
             pose = np.array([x, y, heading])
-            lengths = self._lengths(place, graph.index[name], away[name])
+            lengths = self._lengths(place, k, float(away[k]))
             result.append(Candidate("walk", "walk", name, pose=pose, **lengths))
         return result
+
+    def _steps_to(self, away: np.ndarray, waypoint: str) -> bool:
+        """Whether one walk leads to a waypoint; away (n,) m: of the nodes from the robot."""
+        return bool(STEP < away[self.graph.index[waypoint]] <= self.config.direct_walk - FAR_SLACK)
 
     def _lengths(self, place: _Place, k: int, straight: float) -> dict[str, Any]:
         way = float(place.ways[k])

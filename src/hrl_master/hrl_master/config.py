@@ -22,6 +22,9 @@ class MasterConfig(RiskConfig):
     max_decisions: int = Field(
         default=30, ge=4, le=500, description="decisions per order before a person is asked"
     )
+    decisions_per_bin: int = Field(
+        default=2, ge=0, le=20, description="so many for each bin of the site, where that is more"
+    )
     near_standoff: float = Field(
         default=0.08, gt=0, le=0.5, description="m; closer counts as standing at a face"
     )

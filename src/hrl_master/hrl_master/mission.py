@@ -311,8 +311,10 @@ class Mission:
         state, c = self.state, self._config
         if state.doubt:
             return state.doubt
-        if len(state.attempts) >= c.max_decisions:
-            return f"{len(state.attempts)} decisions, limit {c.max_decisions}"
+        bins = len(self._policy.options.site.bins)
+        limit = max(c.max_decisions, c.decisions_per_bin * bins)
+        if len(state.attempts) >= limit:
+            return f"{len(state.attempts)} decisions, limit {limit}"
         if not state.attempts and scene.holding:
             return "the gripper already holds something that this order did not fetch"
         if state.restarted and state.item_held and not scene.holding:

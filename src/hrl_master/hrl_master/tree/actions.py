@@ -4,7 +4,7 @@ from hrl_core.outcomes import Code
 from hrl_master.candidate import LOOK_AROUND, WAIT, WALK_UP
 from hrl_master.candidates import FINISH, HAND_OVER
 from hrl_master.orders import ALIGN
-from hrl_master.tree.context import Context
+from hrl_master.tree.context import DETOUR, Context
 from hrl_master.tree.leaves import Action, Because, Blackboard, Proposal, pick
 
 # Ends of an order
@@ -248,6 +248,33 @@ class ByWaypoint(Action):
         if not steps:
             return Proposal(None, "no waypoint is left to go by")
         k = min(steps)[-1]
+        return Proposal(k, f"{self.because}: goes by {context.candidates[k].target}")
+
+
+class Towards(Action):
+    """Succeeds when a waypoint is left from which less of the way to the face is left.
+
+    It takes the last one on a way that is not longer than the shortest.
+    """
+
+    does = "walk towards it"
+
+    def propose(self, context: Context) -> Proposal:
+        s, face, graph = context.situation, context.face, context.options.graph
+        if not face:
+            return Proposal(None, "there is no face to go to")
+        left = graph.distances(s.beliefs.blocked)[:, graph.index[face]]  # (n,) m to the face
+        steps = {
+            k: float(left[graph.index[c.target]])
+            for k, c in enumerate(context.candidates)
+            if c.kind == "walk" and c.target in graph.site.waypoints and c.allowed
+            and not s.beliefs.failures("walk", c.target)
+        }  # fmt: skip
+        if not steps:
+            return Proposal(None, "no waypoint is left to go by")
+        whole = {k: context.candidates[k].way + rest for k, rest in steps.items()}
+        short = min(whole.values()) + DETOUR
+        k = min((k for k in steps if whole[k] <= short), key=lambda k: steps[k])
         return Proposal(k, f"{self.because}: goes by {context.candidates[k].target}")
 
 

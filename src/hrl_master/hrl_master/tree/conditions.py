@@ -240,11 +240,11 @@ class CameraOut(Condition):
     def find(self, context: Context) -> Finding:
         s, face = context.situation, context.face
         since = s.scene.stamp - s.beliefs.seen_at
-        if not s.scene.holding and face not in s.beliefs.inspections and UNSEEN < since < np.inf:
+        if not s.scene.holding and not s.beliefs.looked_at(face) and UNSEEN < since < np.inf:
             return Finding(True, "the cameras see nothing that they know")
         if s.scene.holding:
             return Finding(False, "holds the item: nothing need be seen")
-        if face in s.beliefs.inspections:
+        if s.beliefs.looked_at(face):
             return Finding(False, f"{face} was looked at")
         seen = "nothing was seen yet" if since == np.inf else f"saw something {since:.1f} s ago"
         return Finding(False, seen)

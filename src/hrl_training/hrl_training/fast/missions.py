@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from hrl_master.scene import Scene
 from hrl_master.situation import Situation
 from hrl_sim_bridge.judging.judge import Judgement
 from hrl_sim_bridge.judging.solvable import Solvability
+from hrl_sim_bridge.trials.draws import draw_trial
 from hrl_sim_bridge.trials.trial import Trial
 from hrl_sim_bridge.worlds.world import World
 from hrl_skills.library import load_class, skill_names
@@ -43,7 +44,7 @@ from hrl_training.missions.row import (
     make_row,
     row_decision,
 )
-from hrl_training.missions.runner import master_part
+from hrl_training.missions.runner import MissionOptions, in_turn, master_part
 
 
 class FastSite:
@@ -149,6 +150,21 @@ def run_mission(
         policy=label,
         wall_duration=time.monotonic() - started,
     )
+
+
+class FastInTurn:
+    """Runs the mission of a seed in one of several worlds, as missions.runner.InTurn does."""
+
+    def __init__(self, options: Sequence[MissionOptions]) -> None:
+        self._sites = [(each, FastSite(each.world, each.world_name, each.config))
+                       for each in options]  # fmt: skip
+        self._model = load_outcomes()
+
+    def run(self, seed: int) -> MissionRow:
+        options, site = in_turn(self._sites, seed)
+        trial = draw_trial(options.world, seed, options.disturb)
+        policy = make_policy(site.options, site.config)
+        return run_mission(site, trial, policy, self._model, label=options.policy)
 
 
 class _FastMissionWorld(MissionWorld):
