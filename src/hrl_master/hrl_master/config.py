@@ -54,7 +54,7 @@ class MasterConfig(RiskConfig):
         description="s of wall time for the next step of a guided mission, else it is handed over",
     )  # fmt: skip
     person_time: float = Field(
-        default=500.0,
+        default=900.0,
         gt=0,
         le=7200,
         description="s of the robot's time that it is worth to spare a person an order; "
