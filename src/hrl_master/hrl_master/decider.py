@@ -17,6 +17,7 @@ from hrl_master.edges import EdgePoints
 from hrl_master.graph import WalkGraph
 from hrl_master.guardrails import Guardrails
 from hrl_master.guided import Choices
+from hrl_master.memory.shown import Shown, shown_by
 from hrl_master.memory.site_memory import Memory
 from hrl_master.orders import Attempt, Decision, Order
 from hrl_master.places import station_full
@@ -100,6 +101,12 @@ class Decider:
     def record(self, attempt: Attempt, after: Scene) -> None:
         """Take in how a decision went."""
         self.beliefs = self.beliefs.record(attempt, after, self._edge_points)
+
+    def shown(self) -> tuple[str, Shown]:
+        """The site's name, and what the present order has shown of it."""
+        assert self.order is not None, "an order was begun"
+        site = self.options.site
+        return site.name, shown_by(self.order, self.beliefs, site.bins)
 
 
 def make_decider(

@@ -17,15 +17,17 @@ import numpy as np
 from hrl_core.config import ConfigError
 from hrl_master.approvals import Answer, Request
 from hrl_master.ledger_chain import Write
-from hrl_master.ledger_errands import ErrandLedger, TakenErrand
+from hrl_master.ledger_errands import TakenErrand
 from hrl_master.ledger_file import LedgerError, text_of
+from hrl_master.ledger_site import SiteLedger
+from hrl_master.memory.shown import Shown
 from hrl_master.orders import Attempt, Decision, Order
 from hrl_master.processes import is_alive, process_name
 
 Deed = Literal["order", "cancel", "stop", "release"]
 
 
-class Ledger(ErrandLedger):
+class Ledger(SiteLedger):
     """One connection to a ledger; several processes may write to one file at a time.
 
     Every method that writes raises LedgerFault where it cannot. Times named *_at are s since 1970
@@ -73,10 +75,10 @@ class Ledger(ErrandLedger):
     def end_order(
         self, mission: str, order: int, code: int, detail: str, stamp: float, decisions: int,
         package: Mapping[str, object] | None = None,
-        errands: Sequence[TakenErrand] = (),
+        errands: Sequence[TakenErrand] = (), shown: tuple[str, Shown] | None = None,
     ) -> None:  # fmt: skip
-        """Close an order, with the package of its hand-over if it has one, and what systems are
-        to do then; the mission, too, if it was the last."""
+        """Close an order, with the package of its hand-over if it has one, what systems are to do
+        then, and what it has shown of its site; the mission, too, if it was the last."""
         now = time.time()
         end = {"code": code, "detail": detail, "ended": stamp, "ended_at": now}
         with self._writing() as write:
@@ -94,6 +96,8 @@ class Ledger(ErrandLedger):
                 )
             for taken in errands:
                 self._take_errand(write, taken, mission, order, stamp)
+            if shown is not None:
+                self._take_shown(write, *shown, mission, order, stamp)
             last = "id = ? AND NOT EXISTS (SELECT 1 FROM orders WHERE mission = ? AND code IS NULL)"
             write.update("missions", {"ended_at": now}, last, mission, mission)
 

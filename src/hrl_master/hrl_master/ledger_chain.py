@@ -15,6 +15,7 @@ from typing import NamedTuple
 TABLES = (
     "missions", "orders", "decisions", "outcomes", "approvals", "answers", "handovers", "pictures",
     "events", "judgements", "reopened", "errands", "errand_ends", "people", "queue",
+    "searches", "ways", "forgotten",
 )  # fmt: skip
 START = "0" * 64  # what the first entry follows
 

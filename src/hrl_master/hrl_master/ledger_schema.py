@@ -159,4 +159,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # Who chose a decision of a guided mission; NULL: the master's own policy did.
     ("ALTER TABLE decisions ADD COLUMN chosen_by TEXT",),
+    # What orders have shown of a site, and up to which row of a table it is forgotten.
+    (
+        """CREATE TABLE searches (
+            site TEXT NOT NULL,
+            mission TEXT, order_number INTEGER,  -- NULL: from a file
+            item TEXT NOT NULL, home TEXT NOT NULL,
+            found TEXT NOT NULL,              -- '': it was not
+            empty TEXT NOT NULL,              -- JSON: bins where it was not
+            at REAL NOT NULL,
+            FOREIGN KEY (mission, order_number) REFERENCES orders
+        )""",
+        """CREATE TABLE ways (
+            site TEXT NOT NULL,
+            mission TEXT NOT NULL, order_number INTEGER NOT NULL,
+            blocked TEXT NOT NULL, free TEXT NOT NULL,  -- JSON: pairs of nodes of the graph
+            stamp REAL NOT NULL, at REAL NOT NULL,
+            FOREIGN KEY (mission, order_number) REFERENCES orders
+        )""",
+        """CREATE TABLE forgotten (
+            site TEXT NOT NULL, why TEXT NOT NULL, at REAL NOT NULL,
+            searches INTEGER NOT NULL, ways INTEGER NOT NULL, outcomes INTEGER NOT NULL
+        )""",
+        *_append_only("searches"),
+        *_append_only("ways"),
+        *_append_only("forgotten"),
+    ),
 )  # fmt: skip

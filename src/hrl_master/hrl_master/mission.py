@@ -89,7 +89,8 @@ class Mission:
         else:
             self._states = [OrderState(order) for order in orders]
             if ledger is not None:
-                ledger.begin_mission(self.id, orders, about or {})
+                site = policy.options.site.name
+                ledger.begin_mission(self.id, orders, {"site": site, **(about or {})})
         if errands is not None:
             for number in range(len(self.results), len(self._states)):
                 self._owe_errands(number, errands.look_up(self.id, number, self._states[number]))
@@ -403,9 +404,10 @@ class Mission:
         written, stamp = None if package is None else package.as_dict(), self._stamp
         errands = self._errands
         taken = errands.at_end(self.id, number, state, code, package) if errands else []
+        shown = self._policy.shown() if self._begun is state else None
         self.owe(
             lambda to: to.end_order(
-                self.id, number, int(code), detail, stamp, end.decisions, written, taken
+                self.id, number, int(code), detail, stamp, end.decisions, written, taken, shown
             )
         )
         if self._config.book_together and self.finished:

@@ -151,6 +151,7 @@ def test_a_file_of_an_older_version_is_migrated_and_keeps_what_is_in_it(tmp_path
                      "DROP TABLE reopened", "DROP TABLE chain",
                      "DROP TABLE errand_ends", "DROP TABLE errands",
                      "DROP TABLE people", "DROP TABLE queue",
+                     "DROP TABLE searches", "DROP TABLE ways", "DROP TABLE forgotten",
                      "ALTER TABLE answers DROP COLUMN answered_by",
                      "ALTER TABLE decisions DROP COLUMN chosen_by",
                      "PRAGMA user_version = 1"):  # fmt: skip

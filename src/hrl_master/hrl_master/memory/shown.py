@@ -1,22 +1,49 @@
-"""What an order has shown of its site, from the beliefs at its end."""
+"""What one order has shown of a site, by what the master itself has sensed."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from hrl_core.outcomes import Code
 from hrl_master.beliefs import Beliefs
+from hrl_master.graph import Edge
 from hrl_master.memory.searches import Search
 from hrl_master.orders import Order
 
 
-def search_of(order: Order, beliefs: Beliefs, bins: Iterable[str]) -> Search:
-    """Where the order's item was grasped or seen last, and in which bins it was looked for in vain.
+@dataclass(frozen=True)
+class Shown:
+    """`blocked`, `free`: ways that looked so when they were last seen in the order."""
 
-    What the master itself has sensed; that it was handed over says nothing more.
-    """
-    grasped = [t.face for t in beliefs.attempts if t.skill == "grasp" and t.worked]
+    search: Search
+    blocked: tuple[Edge, ...]
+    free: tuple[Edge, ...]
+
+
+def shown_by(order: Order, beliefs: Beliefs, bins: Collection[str]) -> Shown:
+    """At the end of an order; `bins`: of the site."""
+    found = _found(order, beliefs, bins)
+    empty = tuple(
+        face
+        for face, look in beliefs.inspections.items()
+        if face in bins and face != found and order.item not in look.items
+    )
+    search = Search(order.item, order.from_bin, found, empty)
+    seen = {edge: each.free for edge, each in beliefs.edges.items() if each.stamp >= beliefs.began}
+    return Shown(
+        search,
+        tuple(edge for edge, free in seen.items() if not free),
+        tuple(edge for edge, free in seen.items() if free),
+    )
+
+
+def _found(order: Order, beliefs: Beliefs, bins: Collection[str]) -> str:
+    """The bin in which the item was grasped, else seen; "": in none."""
+    for tried in beliefs.attempts:
+        got_hold = tried.worked or tried.code == Code.DROPPED
+        if tried.skill == "grasp" and tried.target == order.item and got_hold:
+            face = tried.face or order.from_bin
+            return face if face in bins else ""
     sighting = beliefs.sightings.get(order.item)
-    known = {*bins}
-    places = [*grasped[:1], "" if sighting is None else sighting.face]
-    found = next((face for face in places if face in known), "")
-    looks = sorted(beliefs.inspections.items(), key=lambda look: look[1].stamp)
-    empty = [face for face, _ in looks if face in known and face != found]
-    return Search(order.item, order.from_bin, found, tuple(empty))
+    return sighting.face if sighting is not None and sighting.face in bins else ""

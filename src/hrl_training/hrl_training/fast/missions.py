@@ -19,7 +19,6 @@ from hrl_master.graph import WalkGraph
 from hrl_master.guardrails import Guardrails
 from hrl_master.ledger import Ledger
 from hrl_master.memory.searches import Search
-from hrl_master.memory.shown import search_of
 from hrl_master.memory.site_memory import Memory
 from hrl_master.mission import Mission
 from hrl_master.mission_loop import Execution, MissionWorld, at_once, work_off
@@ -113,9 +112,9 @@ def run_mission(
         errands = Errands(systems, ledger, site.world.site, site.config)
     fast = FastWorld(site.world, trial, model or load_outcomes(), rng, site.floor)
     began, decider = fast.time, FastDecider(site, policy, fast, memory)
-    order = Order(trial.order.item, trial.order.from_bin, trial.order.to_station)
+    order = trial.order
     mission = Mission(
-        [order],
+        [Order(order.item, order.from_bin, order.to_station)],
         decider,
         site.guardrails,
         site.config,
@@ -127,7 +126,7 @@ def run_mission(
     if not mission.finished:
         mission.cancel(Code.MISSION_FAILED, f"not done in {MISSION_LIMIT:.0f} s")
     if learn is not None:
-        learn(search_of(order, decider.beliefs, site.world.site.bins))
+        learn(decider.shown()[1].search)
     judged = fast.judge()
     return make_row(
         finished_mission(mission.results, place.decisions, began, fast.time, fast.time),
