@@ -31,7 +31,7 @@ WRONG = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 NOWHERE = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5)
 SHARE = (0.0, 0.25, 0.5, 0.7, 0.85, 0.95)
 # Assumed, not fitted: the sites that it is fitted to do not change, and see everything.
-CHANGE, SEEN = 0.002, 0.97
+CHANGE, SEEN = 0.0005, 0.97
 STEPS = 300  # of expectation maximisation
 FAMILY = "aisles@16x12"  # layouts of seeds from 0 on
 TIMED = 12  # missions at each site, for the times
