@@ -107,7 +107,7 @@ def build(board: Blackboard) -> Behaviour:
         when(ask.HasDetour(board), do.AlongGraph(board)),
         do.WalkUp(board),
         do.Walk(board),
-        when(far, first("by and by", do.Towards(board, far), do.ByWaypoint(board, far))),
+        when(far, do.Towards(board, far)),
         do.Approach(board, name="approach all the same"),
         do.Wait(board, "nothing else may run now", LAST_WAITS),
         do.GiveUp(board),

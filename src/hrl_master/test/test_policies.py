@@ -8,7 +8,8 @@ import pytest
 from hrl_core.config import ConfigError
 from hrl_core.outcomes import Code
 from hrl_core.site import load_site
-from hrl_master.beliefs import EdgeBelief
+from hrl_master.beliefs import LOOK_HOLDS, EdgeBelief
+from hrl_master.candidate import WALK_UP
 from hrl_master.features import ACTION_NAMES, CONTEXT_NAMES, Encoded, encode
 from hrl_master.learned import LearnedPolicy, Network, load_policy, write_policy
 from hrl_master.orders import Order
@@ -90,14 +91,53 @@ def test_after_a_walk_right_up_that_failed_it_walks_to_where_an_approach_begins(
     assert steps([s.ask()]) == [("walk", "A2")]
 
 
-def test_a_bin_that_was_empty_for_one_order_is_looked_at_anew_for_the_next(story):
+def test_a_bin_that_was_seen_empty_is_not_gone_to_for_the_next_order_until_the_look_is_old(story):
     s = story()
     s.until("grasp")
     s.go(Code.ITEM_NOT_FOUND, seen={"A2": Seen("bin", SITE.face("A2"), 0.1, 1.0)})
-    assert "A2" in s.decider.beliefs.inspections
     s.change(seen={})
-    s.decider.begin(Order("jar", "A2", "shipping"))
+    jar = Order("jar", "A2", "shipping")
+    s.decider.begin(jar)
+    assert s.ask().face not in ("", "A2")
+    look = s.decider.beliefs.inspections["A2"]
+    assert look.how == "camera"  # the hand looked for something else
+    old = {"A2": replace(look, stamp=s.decider.beliefs.stamp - LOOK_HOLDS)}
+    s.decider.beliefs = replace(s.decider.beliefs, inspections=old)
+    s.decider.begin(jar)
     assert s.until("grasp")[-1].face == "A2"
+
+
+def test_nothing_is_known_any_more_of_the_bin_where_something_got_lost(story):
+    s = story()
+    s.until("grasp")
+    s.go(Code.DROPPED, seen={"A2": Seen("bin", SITE.face("A2"), 0.1, 1.0)})
+    assert s.decider.beliefs.lost is not None and "A2" in s.decider.beliefs.inspections
+    s.decider.begin(Order("jar", "A2", "shipping"))
+    assert "A2" not in s.decider.beliefs.inspections
+
+
+def test_a_goal_beyond_one_walk_comes_nearer_with_every_walk(story):
+    graph = story().decider.options.graph
+    away = graph.distances()[graph.index["dock"]]
+    far = max(SITE.bins, key=lambda name: away[graph.index[name]])
+    s = story(Order("can", far, "packing"), direct_walk=3.5)
+    left = [float(away[graph.index[far]])]
+    while not (decision := s.ask()).face:
+        assert "too far to walk at once" in decision.reason
+        left.append(float(graph.distances()[graph.index[decision.target], graph.index[far]]))
+        assert len(left) < 10
+        s.go()
+    assert decision.face == far
+    assert len(left) > 2 and left == sorted(left, reverse=True)
+
+
+def test_every_likely_bin_can_be_chosen_and_some_to_search_in(story):
+    s, bins = story(), SITE.bins
+    likely = bins[:-3]
+    situation = replace(s.decider.observe(s.scene), stock=likely)
+    walks = [c for c in s.decider.options.candidates(situation) if c.face]
+    assert {c.face for c in walks if c.kind == "walk"} > {*likely}
+    assert {c.face for c in walks if c.kind == WALK_UP} == {*likely}
 
 
 def test_an_item_on_the_floor_is_handed_over_at_once(story):

@@ -203,6 +203,8 @@ CHOOSES = {
                     lambda s: changed(s, map_from_base=None), "no waypoint is in sight"),
     do.ByWaypoint: (do.ByWaypoint, lambda s: s, "walk ",
                     lambda s: changed(s, scan_age=2.0), "no waypoint is left"),
+    do.Towards: (do.Towards, lambda s: s, "walk ",
+                 lambda s: changed(s, scan_age=2.0), "no waypoint is left"),
 }  # fmt: skip
 
 

@@ -304,3 +304,16 @@ def test_a_conveyor_is_aligned_with_before_a_place_and_carries_the_item_away():
     assert "jar" in plant.items()
     plant.stand(world.site.station("line").clear_after + 0.1)
     assert "jar" not in plant.items() and plant.put_down["jar"][1] == "line"
+
+
+@pytest.mark.slow
+def test_the_tree_finds_its_way_and_a_misplaced_item_in_a_large_hall():
+    hall = FastSite(load_world("mixed@30x20:3"), "hall")
+    tree, bins = hall.policy("behaviour_tree"), hall.world.site.bins
+    for seed in range(4):
+        trial = draw_trial(hall.world, seed, "none")
+        assert run_mission(hall, trial, tree).delivered, seed
+        free = [name for name in bins if name not in {placed.bin for placed in trial.stock}]
+        moved = Fault(FaultKind.MISPLACED_ITEM, f"{trial.order.item}@{free[-1]}")
+        row = run_mission(hall, replace(trial, faults=(moved,)), tree)
+        assert row.delivered, (seed, row.mission_detail)
