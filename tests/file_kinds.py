@@ -14,8 +14,10 @@ import numpy as np
 from numpy.random import Generator
 
 import hrl_bringup.reports.ledger as report
+import hrl_bringup.site_memory.command as site_memory
 from hrl_bringup.reports.ledger_facts import Rates
 from hrl_bringup.security.tokens import Tokens
+from hrl_bringup.site_memory.files import read_searches
 from hrl_core.config import config_dir, load_yaml
 from hrl_core.outcomes import Code, Outcome, Verdict
 from hrl_core.policy.card import hash_of
@@ -30,6 +32,8 @@ from hrl_master.guardrails import Guardrails
 from hrl_master.learned import FOLDER as MASTER_POLICY
 from hrl_master.ledger import Ledger
 from hrl_master.ledger_damage import read_from
+from hrl_master.memory.searches import Search
+from hrl_master.memory.shown import Shown
 from hrl_master.orders import Attempt, Decision, Order
 from hrl_master.reasons import Check
 from hrl_master.recovery import restore
@@ -312,9 +316,12 @@ def ledger(folder: Path) -> bytes:
                 written.outcome(name, decision.index, attempt, 102.0)
             written.request(Request(f"q{name}", name, 1, "grasp can", "why", 3, 100.0, 220.0))
             written.answer(f"q{name}", Answer("approved", "Ada", "clear"), counted=True)
+            shown = Shown(Search("can", "A1", "B1", ("A1",)), (("w1", "w2"),), (("w2", "w3"),))
             if code is not None:
                 package = {"summary": "s"} if code is Code.HANDED_OVER else None
-                written.end_order(name, 0, int(code), "detail", 160.0, 3, package)
+                written.end_order(
+                    name, 0, int(code), "detail", 160.0, 3, package, shown=("hall", shown)
+                )
                 written.judge(name, 0, delivered=code is Code.SUCCEEDED, solvable=True)
     content = path.read_bytes()
     path.unlink()
@@ -326,6 +333,25 @@ def use_ledger(path: Path) -> None:
     with redirect_stdout(io.StringIO()):
         report.main([str(path), "--json", str(path.with_suffix(".json"))])
         report.main([str(path), "--verify"])
+
+
+def use_memory(path: Path) -> None:
+    """What it says of its sites."""
+    with redirect_stdout(io.StringIO()):
+        site_memory.main(["show", "--ledger", str(path)])
+
+
+def site_file(_: Path) -> bytes:
+    """An export of a site's memory."""
+    return (
+        b"site: small_warehouse\nsearches:\n"
+        b"- {item: can, home: A1, found: B1, empty: [A1], at: 1000.5}\n"
+        b"- {item: jar, home: A2, found: '', empty: [A2, A3], at: 1001.5}\n"
+    )
+
+
+def use_site_file(path: Path) -> None:
+    read_searches(path, load_site("small_warehouse"))
 
 
 def use_ledger_again(path: Path) -> None:
@@ -361,6 +387,9 @@ KINDS = (
     Kind("grasp.json", lambda _: rows_of("grasp"), use_rows, text, 4),
     Kind("missions.json", missions_file, use_missions, text, 4),
     Kind("ledger.sqlite", ledger, use_ledger, mutated_ledger, 8),
+    Kind("memory.sqlite", ledger, use_memory, mutated_ledger, 4),
+    Kind("site_memory.yaml", site_file, use_site_file, text, 4),
+    Kind("stock.csv", lambda _: b"item,bin\ncan,A2\njar,C3\n", use_site_file, text, 3),
     Kind("resumed.sqlite", ledger, use_ledger_again, mutated_ledger, 6),
     Kind("tokens.json", tokens, lambda path: Tokens(path).person("x"), text, 2),
     Kind("Ada.key.pem", approver(1), use_private_key, text, 2),

@@ -153,6 +153,12 @@ COMMANDS = _named_once(
         "What a ledger says of its missions: `./hrl report LEDGER [--html F] [--json F]`.",
     ),
     Command(
+        "site",
+        NOTHING,
+        "hrl_bringup.site_memory.command",
+        "What a master has learned of its site: `./hrl site show|export|import|clear`.",
+    ),
+    Command(
         "calibrate",
         NOTHING,
         "hrl_training.trials.calibrate",

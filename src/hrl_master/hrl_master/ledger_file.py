@@ -16,6 +16,11 @@ from hrl_master.ledger_schema import APPLICATION_ID, CHAINED, MIGRATIONS
 PATIENCE = 30.0  # s of wall time for another process to finish its write
 
 
+def default_path() -> Path:
+    """Of a master that is started by itself."""
+    return Path(os.environ.get("ROS_HOME") or "~/.ros", "hrl", "ledger.sqlite").expanduser()
+
+
 class LedgerError(RuntimeError):
     """The ledger cannot take what it was told; nothing may be acted on."""
 

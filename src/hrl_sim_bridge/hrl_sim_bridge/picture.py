@@ -41,6 +41,20 @@ BIN_TEXT, WAYPOINT_TEXT, NOTE_TEXT = 7.5, 6.5, 8.5  # points
 def draw_world(world: World, trial: Trial, path: Path) -> None:
     """Draw what stands on the floor and what the trial adds; the picture's kind by its ending."""
     site = world.site
+    figure, axes, share = sheet(site)
+    _routes(axes, world, trial)
+    _trial(axes, site, trial)
+    if (habits := habits_of(world.trial, trial.seed)) is not None:
+        _habits(axes, site, habits)
+    for fault in trial.faults:
+        if fault.kind in _FAULTS:
+            _FAULTS[fault.kind](axes, site, trial, fault)
+    _notes(figure, world, trial, share)
+    figure.savefig(path)
+
+
+def sheet(site: Site) -> tuple[Figure, Axes, float]:
+    """A drawing of what stands at a site for good, in m; room for notes below it, a share."""
     width = max(INCHES_PER_METRE * (site.size[0] + 2 * PAD), LEAST_WIDTH)
     height = width * (site.size[1] + 2 * PAD) / (site.size[0] + 2 * PAD)
     figure = Figure(figsize=(width, height + NOTES_HEIGHT), dpi=110)
@@ -53,17 +67,9 @@ def draw_world(world: World, trial: Trial, path: Path) -> None:
     axes.axis("off")
     _floor(axes, site)
     _waypoints(axes, site)
-    _routes(axes, world, trial)
     _furniture(axes, site)
     _landmarks(axes, site)
-    _trial(axes, site, trial)
-    if (habits := habits_of(world.trial, trial.seed)) is not None:
-        _habits(axes, site, habits)
-    for fault in trial.faults:
-        if fault.kind in _FAULTS:
-            _FAULTS[fault.kind](axes, site, trial, fault)
-    _notes(figure, world, trial, share)
-    figure.savefig(path)
+    return figure, axes, share
 
 
 def _floor(axes: Axes, site: Site) -> None:

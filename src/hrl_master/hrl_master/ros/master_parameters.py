@@ -1,6 +1,5 @@
 """Parameters of the master node; config/master.yaml shows them all."""
 
-import os
 from pathlib import Path
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from hrl_core.config import Config
 from hrl_core.ros.parameters import RobotParameters
 from hrl_master.approver_keys import Approvers
 from hrl_master.config import GuardrailConfig, MasterConfig
+from hrl_master.ledger_file import default_path
 
 
 class MasterParameters(RobotParameters, MasterConfig, GuardrailConfig):
@@ -91,8 +91,7 @@ class MasterParameters(RobotParameters, MasterConfig, GuardrailConfig):
 
     @property
     def ledger_path(self) -> Path:
-        home = os.environ.get("ROS_HOME") or "~/.ros"
-        return Path(self.ledger or Path(home, "hrl", "ledger.sqlite")).expanduser()
+        return Path(self.ledger).expanduser() if self.ledger else default_path()
 
     @property
     def approver_keys(self) -> Approvers | None:
