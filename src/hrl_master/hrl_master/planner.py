@@ -29,7 +29,7 @@ STRAIGHT_FROM = 0.5  # so likely the item stands there: right up to the standoff
 
 
 class Planner(BehaviourTree):
-    """Looks where that shows most for its time. Without a memory it takes sites for average ones."""
+    """Looks where that shows most for its time; without a memory it takes sites for average."""
 
     def __init__(self, options: Options, config: MasterConfig):
         super().__init__(options, config)
@@ -103,7 +103,9 @@ class PlannedContext(Context):
         face, times = self.map.bins[plan.bin], load_times()
         chance = search.weights[plan.bin] / search.mass
         seconds = float(times.walking(search.here[plan.bin]))
-        why = f"looks for {s.order.item} where it tends to be: {face}, {chance:.2f}, {seconds:.0f} s"
+        why = (
+            f"looks for {s.order.item} where it tends to be: {face}, {chance:.2f}, {seconds:.0f} s"
+        )
         straight = face == s.order.from_bin or chance > STRAIGHT_FROM
         return _Planned(Goal(face, not straight), why)
 

@@ -40,7 +40,7 @@ class SearchTimes(Config):
         return self.walk + self.pace * np.minimum(way, FARTHEST)
 
     def bringing(self, way: np.ndarray) -> np.ndarray:
-        """Time [s] from the sight of an item to its delivery, over these ways [m] to its station."""
+        """Time [s] from the sight of an item to its delivery; ways [m] to its station."""
         return self.approach + self.grasp + self.walking(way) + self.place
 
 
@@ -90,7 +90,7 @@ def plan_search(search: Search, times: SearchTimes, price: float, seen: float) -
     first = search.firsts[left[search.firsts]]
     if not len(first):
         return Plan(-1, stopping, stopping)
-    shown = (search.views[first] & left) @ w
+    shown = (search.views[first] & left).astype(float) @ w
     keep = np.argsort(-shown / from_here[first], kind="stable")[:FIRSTS]
     more = [int(np.argmax(w[first])), *np.flatnonzero(first == search.home)]
     first = first[[*dict.fromkeys([*keep.tolist(), *more])]]

@@ -71,7 +71,9 @@ def test_a_situation_survives_the_message_to_the_last_bit(told):
 
 def test_a_recorded_situation_gives_the_same_decision_again(told):
     situation = told.decider.observe(told.scene)
-    situation = replace(situation, chances={("walk", "packing"): 0.75}, stock=("C2",), whereabouts=WHERE)
+    situation = replace(
+        situation, chances={("walk", "packing"): 0.75}, stock=("C2",), whereabouts=WHERE
+    )
     config = MasterConfig(max_failures=2, approach_range=2.2)
     setting = setting_of("small_warehouse", config, GuardrailConfig(reach=0.11))
     first = decider_of(setting).decide(situation)

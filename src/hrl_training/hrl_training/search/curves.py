@@ -183,8 +183,8 @@ def _print(name: str, found: dict[str, Any]) -> None:
             m = span[master]
             low, high = m["gain_percent_interval"]
             print(
-                f"  {master:8s} {m['seconds']:6.1f} s, {m['gain_percent']:5.1f} % less than the tree "
-                f"[{low:.1f}, {high:.1f}], success {100 * m['success']:.1f} %, "
+                f"  {master:8s} {m['seconds']:6.1f} s, {m['gain_percent']:5.1f} % less than the "
+                f"tree [{low:.1f}, {high:.1f}], success {100 * m['success']:.1f} %, "
                 f"needless {100 * m['needless']:.1f} %"
             )
     shares = [(span["orders"], span.get("share_of_oracle")) for span in found["spans"]]

@@ -42,9 +42,7 @@ def searches_at(site: AbstractSite, orders: int, seed: int) -> list[Search]:
     habits = site.world.trial.habits
     assert habits is not None, "the site has habits"
     rng = np.random.default_rng(seed)
-    return [
-        site.run(site.draw(habits.of_mission(0), rng), None, 0.0).shown for _ in range(orders)
-    ]
+    return [site.run(site.draw(habits.of_mission(0), rng), None, 0.0).shown for _ in range(orders)]
 
 
 def likelihoods(searches: Sequence[Search], bins: int) -> np.ndarray:
@@ -71,9 +69,7 @@ def _habitual(wrong: Sequence[str], share: float, others: int) -> float:
     anywhere = (1 - share) / others
     counts = [wrong.count(name) for name in sorted({*wrong})]
     counts += [0] * (others - len(counts))
-    each = [
-        n * np.log(share + anywhere) + ((len(wrong) - n) * np.log(anywhere)) for n in counts
-    ]
+    each = [n * np.log(share + anywhere) + ((len(wrong) - n) * np.log(anywhere)) for n in counts]
     return float(np.logaddexp.reduce(each)) - np.log(others)
 
 

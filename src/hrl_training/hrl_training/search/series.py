@@ -63,9 +63,7 @@ def site_world(size: str, seed: int, options: SeriesOptions) -> World:
     if options.change_after:
         later = LaterHabits(items=changed(habits), after=options.change_after)
         habits = Habits(items=habits.items, then=(later,))
-    return world.model_copy(
-        update={"trial": world.trial.model_copy(update={"habits": habits})}
-    )
+    return world.model_copy(update={"trial": world.trial.model_copy(update={"habits": habits})})
 
 
 def changed(habits: HabitSet) -> dict[str, ItemHabit]:
