@@ -21,7 +21,7 @@ LISTED = listed()
 GIVEN = [command for command in COMMANDS.values() if not command.form]
 # And need no nodes.
 TAKE_NO_TIME = ("world", "skills", "doctor", "export", "report", "secure", "site")
-_NO_TIME = rf"\./hrl ({'|'.join(TAKE_NO_TIME)})\b(?! --driver)"  # that one looks at live nodes
+_NO_TIME = rf"\./hrl ({'|'.join(TAKE_NO_TIME)})\b(?!-)(?! --driver)"  # that one looks at live nodes
 QUICK = [c for c in GIVEN if re.match(_NO_TIME, c.text)]
 NEED_ROS = [c.name for c in commands.COMMANDS.values() if c.module and c.needs == commands.ROS]
 BY_OTHERS = (*commands.BY_SCRIPT, "test")  # have their options from elsewhere

@@ -171,6 +171,12 @@ COMMANDS = _named_once(
         "Learn a master for one site from the shipped one: `./hrl adapt --world FILE`.",
     ),
     Command(
+        "site-curves",
+        NOTHING,
+        "hrl_training.search.curves",
+        "What remembering a site is worth: `./hrl site-curves [--quick]`.",
+    ),
+    Command(
         "sim-gap",
         NOTHING,
         "hrl_training.cli.sim_gap",

@@ -33,7 +33,10 @@ class BehaviourTree:
 
     def decide(self, situation: Situation, candidates: Sequence[Candidate]) -> Choice:
         """The next candidate; its reason names the branch of the tree."""
-        self._board.begin(Context(self._options, self._config, situation, candidates))
+        return self._tick(Context(self._options, self._config, situation, candidates))
+
+    def _tick(self, context: Context) -> Choice:
+        self._board.begin(context)
         self.root.tick_once()
         assert self._board.choice is not None, "the tree's last branch always chooses"
         return self._board.choice

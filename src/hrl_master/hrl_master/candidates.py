@@ -30,6 +30,7 @@ from hrl_master.situation import Situation
 
 FACES = 6  # of interest besides the one of the order; more only where more are likely
 NEAREST = 2  # of them at least are those to look into next
+REMEMBERED = 4  # at most besides those, where the item tends to be by what is remembered
 WAYPOINTS = 5  # at most
 WAITING = 3.0  # s
 TURN = 2 * np.pi / 3  # rad, of a look around
@@ -90,7 +91,8 @@ class Options:
         if place is not None:
             found += [self._walk_to_face(situation, place, face) for face in faces]
             there = {faces[0], situation.sighted_at}
-            there |= set() if situation.scene.holding else {*situation.likely_bins}
+            if not situation.scene.holding:
+                there |= {*situation.likely_bins, *situation.remembered_bins[:1]}
             found += [
                 self._walk_to_face(situation, place, face, up=True)
                 for face in faces
@@ -115,6 +117,10 @@ class Options:
         if offset is None or not fresh or not upright:
             return False
         return self._guardrails.off_target(scene, order, offset) < ON_TARGET
+
+    def views(self, face: str) -> set[str]:
+        """Bins that are in view from where an approach to a face begins."""
+        return self._in_view[False][face]
 
     def stands_at(self, situation: Situation, face: str) -> bool:
         """Whether the robot stands at the standoff of a face."""
@@ -148,10 +154,12 @@ class Options:
         if situation.sighted_at in bins:
             faces.append(situation.sighted_at)
         faces = list(dict.fromkeys(faces))
+        most = max(1 + FACES - len(faces), NEAREST)
+        faces = list(dict.fromkeys([*faces, *situation.remembered_bins[:REMEMBERED]]))
         if ways is not None:
             unseen = [name for name in bins if name not in {*beliefs.inspections, *faces}]
             unseen.sort(key=lambda name: ways[self.graph.index[name]])
-        return [*faces, *unseen[: max(1 + FACES - len(faces), NEAREST)]]
+        return [*faces, *unseen[:most]]
 
     def _ways(self, situation: Situation, base: np.ndarray) -> np.ndarray:
         """Lengths (n,) m of the ways to all nodes, round what is believed to be blocked."""

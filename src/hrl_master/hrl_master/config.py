@@ -53,6 +53,13 @@ class MasterConfig(RiskConfig):
         default=300.0, gt=0, le=86400,
         description="s of wall time for the next step of a guided mission, else it is handed over",
     )  # fmt: skip
+    person_time: float = Field(
+        default=900.0,
+        gt=0,
+        le=7200,
+        description="s of the robot's time that it is worth to spare a person an order; "
+        "the planner searches no longer than that pays",
+    )
     policy: str = Field(
         default="behaviour_tree", description="which policy decides; see hrl_master.policy.POLICIES"
     )

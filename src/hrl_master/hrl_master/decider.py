@@ -18,6 +18,7 @@ from hrl_master.graph import WalkGraph
 from hrl_master.guardrails import Guardrails
 from hrl_master.guided import Choices
 from hrl_master.memory.shown import Shown, shown_by
+from hrl_master.memory.site_memory import Memory
 from hrl_master.orders import Attempt, Decision, Order
 from hrl_master.places import station_full
 from hrl_master.policy import Policy, make_policy
@@ -35,9 +36,14 @@ class Decider:
         policy: Policy,
         helpers: Mapping[str, str] | None = None,
         robot: Robot | None = None,
+        memory: Memory | None = None,
     ):
-        """`robot`: None: nothing is known of which items it can grasp."""
+        """`robot`: None: nothing is known of which items it can grasp.
+
+        `memory`: of the site; None: nothing is remembered.
+        """
         self.options, self.policy, self._robot = options, policy, robot
+        self._memory = memory
         self.helpers = dict(helpers or {})
         self._edge_points = EdgePoints(options.graph)
         self.beliefs = Beliefs()
@@ -54,7 +60,9 @@ class Decider:
         """Take in a scene; the same scene again changes nothing."""
         assert self.order is not None, "an order was begun"
         self.beliefs = self.beliefs.observe(scene, self._edge_points)
-        return Situation(scene, self.beliefs, self.order, helpers=self.helpers)
+        order, memory = self.order, self._memory
+        where = None if memory is None else memory.where(order.item, order.from_bin)
+        return Situation(scene, self.beliefs, order, helpers=self.helpers, whereabouts=where)
 
     def hopeless(self, situation: Situation) -> Refusal | None:
         """Why no policy can carry out the order; None: one may."""
@@ -107,11 +115,13 @@ def make_decider(
     guardrails: Guardrails,
     helpers: Mapping[str, str] | None = None,
     robot: Robot | None = None,
+    memory: Memory | None = None,
 ) -> Decider:
     """With the policy that the configuration names.
 
     `helpers`: names of skills beyond walk, approach, grasp and place, by what they provide.
     `robot`: whose camera looks at the faces; None: the default one.
+    `memory`: of the site; None: nothing is remembered.
     """
     options = Options(site, WalkGraph(site, robot), guardrails, config)
-    return Decider(options, make_policy(options, config), helpers, robot)
+    return Decider(options, make_policy(options, config), helpers, robot, memory)

@@ -13,6 +13,7 @@ from hrl_master.config import MasterConfig
 from hrl_master.fixed_sequence import FixedSequence
 from hrl_master.guided import GUIDED, Guided
 from hrl_master.learned import LearnedPolicy
+from hrl_master.planner import Planner
 from hrl_master.situation import Situation
 
 
@@ -31,6 +32,7 @@ POLICIES: dict[str, Callable[[Options, MasterConfig], Policy]] = {
     "behaviour_tree": BehaviourTree,
     "fixed_sequence": FixedSequence,
     "learned": _learned,
+    "planner": Planner,
     GUIDED: Guided,
 }
 

@@ -156,6 +156,11 @@ def _known(decider: Decider, situation: Situation) -> list[str]:
         )
     if situation.stock is not None:
         lines.append(f"the stock has {order.item} in {', '.join(situation.stock) or 'no bin'}")
+    if situation.whereabouts is not None:
+        where = situation.whereabouts
+        likely = sorted(where, key=lambda name: -where[name])[:4]
+        told = ", ".join(f"{name or 'nowhere'} {where[name]:.2f}" for name in likely)
+        lines.append(f"remembered of the site: {order.item} is in {told}")
     if beliefs.lost is not None:
         lines.append(f"{order.item} was held and got lost at {beliefs.lost.face or 'some place'}")
     if beliefs.inspections:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from hrl_master.beliefs import Beliefs
+from hrl_master.memory.site_memory import NOWHERE, Whereabouts
 from hrl_master.orders import Order
 from hrl_master.scene import Scene
 
@@ -22,6 +25,9 @@ class Situation:
     helpers: Mapping[str, str] = field(default_factory=dict)  # skills by what they provide
     # Bins in which a stock system has the order's item; None: there is none, or no answer.
     stock: tuple[str, ...] | None = None
+    # Where the item stands by what is remembered of the site, before any look of this order;
+    # None: nothing is remembered.
+    whereabouts: Whereabouts | None = None
 
     @property
     def decisions(self) -> int:
@@ -44,6 +50,17 @@ class Situation:
         """Where to look for the item first: where the stock has it, then in the order's bin."""
         stock, own = self.stock or (), self.order.from_bin
         return (own, *(name for name in stock if name != own)) if own in stock else (*stock, own)
+
+    @property
+    def remembered_bins(self) -> list[str]:
+        """Bins not looked into where the item tends to be by what is remembered, likeliest first.
+
+        Those that are no likelier than any other bin are left out.
+        """
+        where = {name: p for name, p in (self.whereabouts or {}).items() if name != NOWHERE}
+        any_bin = 1.5 * float(np.median([*where.values()])) if where else 0.0
+        likely = [n for n, p in where.items() if p > any_bin and not self.looked_in_vain(n)]
+        return sorted(likely, key=lambda name: -where[name])
 
     def looked_in_vain(self, face: str) -> bool:
         """Whether the last look at a face did not find the order's item there."""

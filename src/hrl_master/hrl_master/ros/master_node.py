@@ -23,6 +23,7 @@ from hrl_master.errands import Errands
 from hrl_master.guardrails import Guardrails
 from hrl_master.guided import GUIDED
 from hrl_master.ledger_file import LedgerError, LedgerFault
+from hrl_master.memory.remembered import remembered
 from hrl_master.mission import Mission
 from hrl_master.orders import Decision, Order, check_fit, check_together
 from hrl_master.records import Records
@@ -252,6 +253,7 @@ class MasterNode(HrlNode):
                 self._guardrails,
                 self._skills.helpers,
                 self._robot,
+                remembered(self._records.ledger, self._site, config),
             ),
             self._guardrails,
             config,

@@ -46,6 +46,8 @@ def situation_msg(
     )
     message.stock_known = situation.stock is not None
     message.stock_bins = list(situation.stock or ())
+    where = situation.whereabouts or {}
+    message.memory_bins, message.memory_chances = list(where), list(where.values())
     message.header.frame_id = topics.MAP
     message.header.stamp = stamp_msg(scene.stamp)
     _write_scene(message, scene)
@@ -63,6 +65,7 @@ def situation_from_msg(message: SceneMsg) -> Situation:
         chances={(c.skill, c.target): c.chance for c in message.chances},
         helpers={pair.key: pair.value for pair in message.helpers},
         stock=tuple(message.stock_bins) if message.stock_known else None,
+        whereabouts=dict(zip(message.memory_bins, message.memory_chances, strict=True)) or None,
     )
 
 

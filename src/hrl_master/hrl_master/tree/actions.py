@@ -143,7 +143,7 @@ class LookWhereMostIsSeen(Action):
     does = "look where most is seen"
 
     def propose(self, context: Context) -> Proposal:
-        views = {k: cost for k, cost in context.views.items() if context.candidates[k].allowed}
+        views = {k: cost for k, cost in context.next_looks.items() if context.candidates[k].allowed}
         if not views:
             return Proposal(None, "no bin is left that may be looked at")
         return Proposal(min(views, key=lambda k: views[k]), self.because)

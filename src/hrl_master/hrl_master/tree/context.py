@@ -50,18 +50,31 @@ class Context:
         bins = self.options.site.bins
         if s.sighted_at in bins and not self.given_up(s.sighted_at):
             return Goal(s.sighted_at, s.sighted_at != s.order.from_bin)
+        return self.search()
+
+    def search(self) -> Goal:
+        """Where the item is looked for that was not seen yet."""
+        s = self.situation
         for likely in s.likely_bins:
             if not s.looked_in_vain(likely) and not self.given_up(likely):
                 return Goal(likely, False)
         if self.none_in_stock:
             return Goal("", False)
-        first, left = s.order.from_bin, self.views
+        left = self.views
         if not left:
-            # Its marker may have been covered: the hand looks, too, before a person is asked.
-            again = first in s.beliefs.inspections and not s.beliefs.inspections[first].items
-            again = again and not self._hand_looked(first) and not self.given_up(first)
-            return Goal(first if again else "", False)
+            return Goal(s.order.from_bin if self.hand_may_look else "", False)
         return Goal(self.candidates[min(left, key=lambda k: left[k])].face, True)
+
+    @property
+    def hand_may_look(self) -> bool:
+        """Whether the hand may look where the cameras saw nothing at all, in the item's own bin.
+
+        Its marker may have been covered: the hand looks, too, before a person is asked.
+        """
+        first = self.situation.order.from_bin
+        look = self.situation.beliefs.inspections.get(first)
+        empty = look is not None and not look.items
+        return empty and not self._hand_looked(first) and not self.given_up(first)
 
     @property
     def face(self) -> str:
@@ -81,6 +94,11 @@ class Context:
                     seconds = WALK_TIME + PACE * c.way if walks else APPROACH_TIME
                     found[k] = seconds - VIEW_WORTH * c.views
         return found
+
+    @property
+    def next_looks(self) -> dict[int, float]:
+        """Those of the views that may come next."""
+        return self.views
 
     @property
     def none_in_stock(self) -> bool:

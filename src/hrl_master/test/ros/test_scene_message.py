@@ -16,6 +16,7 @@ pytest.importorskip("hrl_msgs")
 from hrl_master.ros.scene_convert import setting_from_msg, situation_from_msg, situation_msg
 
 SITE = load_site("small_warehouse")
+WHERE = {"C1": 0.75, "": 0.25}
 pytestmark = pytest.mark.ros
 
 
@@ -70,7 +71,9 @@ def test_a_situation_survives_the_message_to_the_last_bit(told):
 
 def test_a_recorded_situation_gives_the_same_decision_again(told):
     situation = told.decider.observe(told.scene)
-    situation = replace(situation, chances={("walk", "packing"): 0.75}, stock=("C2",))
+    situation = replace(
+        situation, chances={("walk", "packing"): 0.75}, stock=("C2",), whereabouts=WHERE
+    )
     config = MasterConfig(max_failures=2, approach_range=2.2)
     setting = setting_of("small_warehouse", config, GuardrailConfig(reach=0.11))
     first = decider_of(setting).decide(situation)
@@ -78,10 +81,12 @@ def test_a_recorded_situation_gives_the_same_decision_again(told):
     again = decider_of(setting_from_msg(message)).decide(situation_from_msg(message))
     assert same_decision(first, again)
     assert situation_from_msg(message).stock == ("C2",)
+    assert situation_from_msg(message).whereabouts == WHERE
     other = decider_of(setting_of("small_warehouse", MasterConfig(policy="fixed_sequence"),
                                   GuardrailConfig())).decide(situation)  # fmt: skip
     assert not same_decision(first, other)
     words = "\n".join(explain(decider_of(setting), situation, first))
     assert f"because: {first.reason}" in words and "order: can from A2 to packing" in words
     assert "the stock has can in C2" in words
+    assert "can is in C1 0.75, nowhere 0.25" in words
     assert "no  place packing: the gripper holds nothing to place" in words

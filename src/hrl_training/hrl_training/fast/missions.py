@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from hrl_master.errands import Errands
 from hrl_master.graph import WalkGraph
 from hrl_master.guardrails import Guardrails
 from hrl_master.ledger import Ledger
+from hrl_master.memory.searches import Search
+from hrl_master.memory.site_memory import Memory
 from hrl_master.mission import Mission
 from hrl_master.mission_loop import Execution, MissionWorld, at_once, work_off
 from hrl_master.orders import Decision, Order
@@ -69,8 +71,10 @@ class FastSite:
 class FastDecider(Decider):
     """A decider that asks the fast world for chances itself: candidates are made but once."""
 
-    def __init__(self, site: FastSite, policy: Policy, fast: FastWorld) -> None:
-        super().__init__(site.options, policy, site.helpers)
+    def __init__(
+        self, site: FastSite, policy: Policy, fast: FastWorld, memory: Memory | None = None
+    ) -> None:
+        super().__init__(site.options, policy, site.helpers, memory=memory)
         self._fast = fast
 
     def questions(self, situation: Situation) -> list[Decision]:
@@ -94,20 +98,24 @@ def run_mission(
     label: str = "",
     ledger: Ledger | None = None,
     systems: Systems | None = None,
+    memory: Memory | None = None,
+    learn: Callable[[Search], None] | None = None,
 ) -> MissionRow:
     """One mission from its order to its end; `rng`: of what happens by chance.
 
-    `systems`: need a ledger, and are done when they have begun.
+    `systems`: need a ledger, and are done when they have begun. `memory`: of the site, for its
+    policy; `learn`: takes what the mission has shown of the site.
     """
     started, errands = time.monotonic(), None
     if systems is not None:
         assert ledger is not None, "systems need a ledger"
         errands = Errands(systems, ledger, site.world.site, site.config)
     fast = FastWorld(site.world, trial, model or load_outcomes(), rng, site.floor)
-    order, began = trial.order, fast.time
+    began, decider = fast.time, FastDecider(site, policy, fast, memory)
+    order = trial.order
     mission = Mission(
         [Order(order.item, order.from_bin, order.to_station)],
-        FastDecider(site, policy, fast),
+        decider,
         site.guardrails,
         site.config,
         ledger=ledger,
@@ -117,6 +125,8 @@ def run_mission(
     at_once(work_off(mission, place))
     if not mission.finished:
         mission.cancel(Code.MISSION_FAILED, f"not done in {MISSION_LIMIT:.0f} s")
+    if learn is not None:
+        learn(decider.shown()[1].search)
     judged = fast.judge()
     return make_row(
         finished_mission(mission.results, place.decisions, began, fast.time, fast.time),

@@ -20,6 +20,7 @@ from hrl_master.decider import make_decider
 from hrl_master.errands import Errands
 from hrl_master.guardrails import Guardrails
 from hrl_master.ledger import Ledger
+from hrl_master.memory.remembered import remembered
 from hrl_master.mission import Mission
 from hrl_master.mission_loop import Execution, MissionWorld, at_once, work_off
 from hrl_master.orders import Decision, Order
@@ -183,7 +184,9 @@ class Rig:
             errands = Errands(systems, ledger, site, config)
         mission = Mission(
             [Order(order.item, order.from_bin, order.to_station) for order in orders],
-            make_decider(site, config, guards, helpers, self.robot),
+            make_decider(
+                site, config, guards, helpers, self.robot, remembered(ledger, site, config)
+            ),
             guards,
             config,
             id=id,
