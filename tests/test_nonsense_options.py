@@ -16,7 +16,7 @@ from hrl_core.config import ConfigError
 
 NUMBERS = ("x", "", "nan", "-inf", "1e999", "0x1", "9" * 5000)
 ROS = {"explain", "replay", "chance", "approvals"} if find_spec("hrl_msgs") is None else set()
-ROS |= {"bench systems"} if find_spec("httpx") is None else set()
+ROS |= {"bench systems", "mcp"} if find_spec("httpx") is None else set()
 MODULES = {each.name: each.module for each in COMMANDS.values() if each.module}
 MODULES |= {f"bench {name}": module for name, module in BENCHMARKS.items()}
 # Commands that only read and write files: they may run with whatever they take.
@@ -57,7 +57,7 @@ def parser_of(module: str, monkeypatch) -> argparse.ArgumentParser:
         raise _Found
 
     with monkeypatch.context() as patch:
-        patch.setattr(argparse.ArgumentParser, "parse_args", caught)
+        patch.setattr(argparse.ArgumentParser, "parse_known_args", caught)
         with pytest.raises(_Found):
             importlib.import_module(module).main([])
     return found[0]
