@@ -29,8 +29,8 @@ from hrl_training.mlsh.measures import forced_returns
 from hrl_training.mlsh.report import write_report
 from hrl_training.mlsh.trainer import Trainer
 
-SEEDS = {"bandits": 8, "four_rooms": 4}
-EPISODES = {"bandits": 60, "four_rooms": 100}  # of a master on an unseen task
+SEEDS = {"bandits": 8, "four_rooms": 4, "aisles": 4}
+EPISODES = {"bandits": 60, "four_rooms": 100, "aisles": 48}  # of a master on an unseen task
 UPDATES = 10  # of the paper's master, PER_UPDATE["paper"] episodes each
 TASKS = 8  # unseen, a seed
 FORCED = 20  # episodes of each option and kind

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from hrl_core.config import Config, ConfigError, load_yaml
 from hrl_training.mlsh.masters.gradient import Kind
+from hrl_training.mlsh.tasks.aisles import Aisles
 from hrl_training.mlsh.tasks.bandits import Bandits
 from hrl_training.mlsh.tasks.family import TaskFamily
 from hrl_training.mlsh.tasks.four_rooms import FourRooms
 
 FOLDER = Path(__file__).with_name("experiments")
-FamilyName = Literal["bandits", "four_rooms"]
-FAMILIES: tuple[FamilyName, ...] = ("bandits", "four_rooms")
+FamilyName = Literal["bandits", "four_rooms", "aisles"]
+FAMILIES: tuple[FamilyName, ...] = get_args(FamilyName)
+MADE_BY: dict[FamilyName, type[TaskFamily]] = {
+    "bandits": Bandits,
+    "four_rooms": FourRooms,
+    "aisles": Aisles,
+}
 OnCollapse = Literal["repair", "stop", "ignore"]
 
 
@@ -26,6 +32,7 @@ class Experiment(Config):
     options: int = Field(ge=1, le=16)  # K
     option_steps: int = Field(ge=1, le=1000)  # N: an option hands back after so many steps
     doorways: bool = False  # four rooms: or where it enters a doorway
+    dense: bool = True  # aisles: rewards on the way, not only on arrival
     tasks: int = Field(ge=1, le=256)  # at once
     episodes: int = Field(ge=1, le=1000)  # of each task in an iteration
     warmup: int = Field(ge=0, le=1000)  # W: iterations of a cycle in which the master learns alone
@@ -40,15 +47,20 @@ class Experiment(Config):
     stratified: bool = False  # guard: of every kind equally many tasks in an iteration
     task_information: float = Field(default=0.0, ge=0)  # guard: weight in the master's reward
     distinction: float = Field(default=0.0, ge=0)  # guard: weight in the sub-policies' reward
-    on_collapse: OnCollapse = "repair"
+    on_collapse: MADE_BY: dict[FamilyName, type[TaskFamily]] = {
+    "bandits": Bandits,
+    "four_rooms": FourRooms,
+    "aisles": Aisles,
+}
+OnCollapse = "repair"
     check_every: int = Field(default=0, ge=0)  # cycles between tests for collapse; 0: none
     check_from: float = Field(default=0.5, ge=0, le=1)  # share of the training; before, all is poor
     scale: float = Field(gt=0)  # of a good return, as reported: what Thompson and Q begin with
 
     @model_validator(mode="after")
-    def _a_master_has_a_choice(self) -> Experiment:
-        if self.option_steps > self.make_family().horizon:
-            horizon = self.make_family().horizon
+    def _options_fit_into_episodes(self) -> Experiment:
+        horizon = MADE_BY[self.family].horizon
+        if self.option_steps > horizon:
             raise ValueError(f"option_steps {self.option_steps}: allowed are 1 to {horizon}")
         return self
 
@@ -57,7 +69,9 @@ class Experiment(Config):
         return self.cycles * (self.warmup + self.joint)
 
     def make_family(self) -> TaskFamily:
-        return Bandits() if self.family == "bandits" else FourRooms(self.doorways)
+        if self.family == "four_rooms":
+            return FourRooms(self.doorways)
+        return Aisles(self.dense) if self.family == "aisles" else Bandits()
 
 
 def load_experiment(name: str | Path) -> Experiment:
