@@ -47,12 +47,7 @@ class Experiment(Config):
     stratified: bool = False  # guard: of every kind equally many tasks in an iteration
     task_information: float = Field(default=0.0, ge=0)  # guard: weight in the master's reward
     distinction: float = Field(default=0.0, ge=0)  # guard: weight in the sub-policies' reward
-    on_collapse: MADE_BY: dict[FamilyName, type[TaskFamily]] = {
-    "bandits": Bandits,
-    "four_rooms": FourRooms,
-    "aisles": Aisles,
-}
-OnCollapse = "repair"
+    on_collapse: OnCollapse = "repair"
     check_every: int = Field(default=0, ge=0)  # cycles between tests for collapse; 0: none
     check_from: float = Field(default=0.5, ge=0, le=1)  # share of the training; before, all is poor
     scale: float = Field(gt=0)  # of a good return, as reported: what Thompson and Q begin with
