@@ -102,7 +102,9 @@ def adapt(
             seeds,
             each,
             options.count,
-            cells=(lambda seen: seen.argmax(-1)) if rooms else (lambda seen: seen[..., 0].long() * 0),
+            cells=(lambda seen: seen.argmax(-1))
+            if rooms
+            else (lambda seen: seen[..., 0].long() * 0),
             cell_count=family.observation_size if rooms else 1,
             first=card.scale / family.return_scale,
             generator=generator,

@@ -28,9 +28,7 @@ def learning_alone(
     seeds, each = tasks.shape
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     rows = seeds * each
-    policies = LearnedOptions(
-        family, rows, 1, experiment.hidden, experiment.option_rate, generator
-    )
+    policies = LearnedOptions(family, rows, 1, experiment.hidden, experiment.option_rate, generator)
     if start is not None:
         state = start.networks.state_dict()
         policies.networks.load_state_dict(

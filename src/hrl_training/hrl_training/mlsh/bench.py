@@ -113,9 +113,7 @@ class Trained:
         if key not in self._trainers:
             trainer = Trainer(part.card, part.seeds, part.seed)
             console = Console(stderr=True)
-            for _ in track(
-                range(part.card.iterations), part.name, console=console, transient=True
-            ):
+            for _ in track(range(part.card.iterations), part.name, console=console, transient=True):
                 trainer.improve()
             self._trainers[key] = trainer
         return self._trainers[key]

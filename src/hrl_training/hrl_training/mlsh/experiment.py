@@ -74,5 +74,7 @@ def load_experiment(name: str | Path) -> Experiment:
     if str(name) in FAMILIES:
         return load_yaml(FOLDER / f"{name}.yaml", Experiment)
     if Path(name).suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"unknown tasks {str(name)[:60]!r}; known: {[*FAMILIES]}, or a .yaml card")
+        raise ConfigError(
+            f"unknown tasks {str(name)[:60]!r}; known: {[*FAMILIES]}, or a .yaml card"
+        )
     return load_yaml(name, Experiment)

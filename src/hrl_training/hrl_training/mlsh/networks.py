@@ -82,7 +82,9 @@ class RowAdam(torch.optim.Optimizer):
             state = self.state[parameter]
             state["steps"] += 1
             state["mean"].lerp_(parameter.grad, 1 - BETAS[0])
-            state["square"].mul_(BETAS[1]).addcmul_(parameter.grad, parameter.grad, value=1 - BETAS[1])
+            state["square"].mul_(BETAS[1]).addcmul_(
+                parameter.grad, parameter.grad, value=1 - BETAS[1]
+            )
             scale = torch.sqrt(1 - BETAS[1] ** state["steps"]) / (1 - BETAS[0] ** state["steps"])
             parameter -= rate * scale * state["mean"] / (state["square"].sqrt() + EPSILON)
 
@@ -135,7 +137,9 @@ class ActorCritics(nn.Module):
         """(rows, n, d) -> (rows, n)."""
         return self.critic(observation).squeeze(-1)
 
-    def learn(self, batch: Batch, rules: Rules, epochs: int, minibatches: int, rng: np.random.Generator) -> float:
+    def learn(
+        self, batch: Batch, rules: Rules, epochs: int, minibatches: int, rng: np.random.Generator
+    ) -> float:
         """One update by PPO of every row on its own samples; how far they moved (KL).
 
         A row with fewer samples than another sees some of them twice; one without any stays.
@@ -157,7 +161,9 @@ class ActorCritics(nn.Module):
             chosen = action[samples].transpose(0, 1)
             log_prob = log_probability(output, self.log_std, chosen).transpose(0, 1)
             value = self.value(seen).transpose(0, 1)
-            return Judged(log_prob, value * still, (entropy(output, self.log_std).mean(1) * still).mean())
+            return Judged(
+                log_prob, value * still, (entropy(output, self.log_std).mean(1) * still).mean()
+            )
 
         taken = Taken(take(batch.log_prob), advantage * still, returns * still)
         order = (

@@ -146,9 +146,7 @@ def roll_out(
     stacked = {key: torch.stack(value) for key, value in steps.items()}
     earned = stacked["reward"].sum(0).view(seeds, each, episodes).numpy() * family.return_scale
     decisions = _decisions(decided, np.array(rewards), (seeds, n))
-    return Rollout(
-        **stacked, decisions=decisions, features=features, tasks=tasks, returns=earned
-    )
+    return Rollout(**stacked, decisions=decisions, features=features, tasks=tasks, returns=earned)
 
 
 def _decisions(decided: list, rewards: np.ndarray, shape: tuple[int, int]) -> Decisions:

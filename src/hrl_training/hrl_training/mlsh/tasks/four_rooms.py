@@ -20,7 +20,7 @@ MAP = """
 #           #
 #     #     #
 #############
-""".split()
+""".strip("\n").split("\n")
 START = (7, 9)  # a doorway, as in the authors' code
 DOORWAYS = ((3, 6), (6, 2), (7, 9), (10, 6))
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -75,7 +75,9 @@ class FourRooms(TaskFamily):
     def reset(self, rng: np.random.Generator, tasks: np.ndarray) -> np.ndarray:
         return self.begin_at(rng, tasks, np.full(len(tasks), self.start))
 
-    def begin_at(self, rng: np.random.Generator, tasks: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    def begin_at(
+        self, rng: np.random.Generator, tasks: np.ndarray, cells: np.ndarray
+    ) -> np.ndarray:
         """As `reset`, but from cells (n,); a task of -1 has no goal."""
         self._rng, self._goal, self._age = rng, tasks, 0
         self.cell, self._alive = cells.copy(), np.ones(len(tasks), bool)
