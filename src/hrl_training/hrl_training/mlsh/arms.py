@@ -79,7 +79,7 @@ def adapt(
     episodes: int,
     seed: int,
 ) -> np.ndarray:
-    """Return of every episode (episodes, s, g) on tasks (s, g) under a master; `paper`: as there."""
+    """Return of every episode (episodes, s, g) on tasks (s, g) under a master of `masters`."""
     family = card.make_family()
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     seeds, each = tasks.shape

@@ -1,4 +1,4 @@
-"""Options that were written: in the aisles, drive along an axis of the map and slide past things."""
+"""Options that were written: in the aisles, drive along an axis of the map and past things."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class TaskFamily(ABC):
     def draw(
         self, rng: np.random.Generator, shape: tuple[int, int], split: Split, stratified: bool
     ) -> np.ndarray:
-        """Tasks (seeds, n); stratified: of every kind equally many in each row, as far as it goes."""
+        """Tasks (seeds, n); stratified: of every kind equally many in each row, if n allows."""
         every = [self.tasks_of(kind, split) for kind in range(self.kinds)]
         if not stratified:
             return rng.choice(np.concatenate(every), shape)
@@ -74,7 +74,8 @@ class TaskGym(gymnasium.Env):
     """
 
     def __init__(self, family: TaskFamily, split: Split = "train") -> None:
-        self.family, self.split = family, split
+        self.family = family
+        self.split: Split = split
         size = (family.observation_size,)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, size, np.float32)
         self.action_space = (

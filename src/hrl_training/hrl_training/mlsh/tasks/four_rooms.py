@@ -1,4 +1,4 @@
-"""Four rooms: a grid with a goal cell that is hidden (Sutton, Precup and Singh 1999; section 6.2)."""
+"""Four rooms: a grid with a hidden goal cell (Sutton, Precup and Singh 1999; section 6.2)."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from hrl_core.floor.clearance import clearance
 from hrl_core.floor.grid import Grid
 from hrl_core.floor.rectangles import bounding_box, solids, wall_boxes
 from hrl_core.robot import Robot, load_robot
-from hrl_skills.planner import Clearances, routes_to
 from hrl_sim_bridge.worlds.layouts import generate
+from hrl_skills.planner import Clearances, routes_to
 from hrl_training.tasks.navigation.planar_plant import AWAY_BOX
 
 FAMILY = "aisles"
@@ -44,7 +44,7 @@ GRID = Grid.over(SIZE, CELL)
 
 @cache
 def halls(first: int, count: int) -> tuple[Hall, ...]:
-    """Halls of the seeds from `first` on; seeds whose quarters do not hang together are left out."""
+    """Halls of the seeds from `first` on, without those whose quarters do not hang together."""
     robot, found, seed = load_robot(), [], first
     while len(found) < count:
         hall = _hall(seed, robot)
