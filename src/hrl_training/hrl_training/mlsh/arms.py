@@ -14,7 +14,8 @@ from hrl_training.mlsh.masters.option_model import OptionModelMaster
 from hrl_training.mlsh.masters.recurrent import RecurrentConfig, RecurrentMaster
 from hrl_training.mlsh.masters.search import SmdpQ, Thompson
 from hrl_training.mlsh.measures import Adapting, adaptation
-from hrl_training.mlsh.options.learned import LearnedOptions
+from hrl_training.mlsh.options.hand_made import DriveOptions, StepOptions
+from hrl_training.mlsh.rollout import Options
 from hrl_training.mlsh.tasks.four_rooms import FourRooms
 
 UNGUARDED = {
@@ -28,6 +29,10 @@ FAST_RATE, LOGITS_RATE = 3e-3, 0.2  # of a master that is not reset; of one with
 PER_UPDATE = {"paper": 20, "network": 5, "logits": 5}  # episodes; the others learn from each
 SCRATCH = "scratch"
 SHARED = "one policy"
+HAND_MADE: dict[str, type[DriveOptions] | type[StepOptions]] = {
+    "four_rooms": StepOptions,
+    "aisles": DriveOptions,
+}
 
 
 def arms(card: Experiment) -> dict[str, Experiment]:
@@ -74,7 +79,7 @@ def masters(card: Experiment) -> tuple[str, ...]:
 def adapt(
     master: str,
     card: Experiment,
-    options: LearnedOptions,
+    options: Options,
     tasks: np.ndarray,
     episodes: int,
     seed: int,

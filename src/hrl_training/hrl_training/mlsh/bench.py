@@ -11,22 +11,25 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import track
 
 from hrl_core.number_options import integer
 from hrl_core.paths import folder_to_write
-from hrl_training.mlsh.arms import PER_UPDATE, SCRATCH, SHARED, adapt, arms, masters
+from hrl_training.mlsh.arms import HAND_MADE, PER_UPDATE, SCRATCH, SHARED, adapt, arms, masters
 from hrl_training.mlsh.baselines import learning_alone
 from hrl_training.mlsh.experiment import FAMILIES, Experiment, load_experiment
 from hrl_training.mlsh.guards import judge
 from hrl_training.mlsh.measures import forced_returns
+from hrl_training.mlsh.paths import draw_paths
 from hrl_training.mlsh.report import write_report
+from hrl_training.mlsh.tasks.aisles import Aisles
 from hrl_training.mlsh.trainer import Trainer
 
 SEEDS = {"bandits": 8, "four_rooms": 4, "aisles": 4}
@@ -35,7 +38,10 @@ UPDATES = 10  # of the paper's master, PER_UPDATE["paper"] episodes each
 TASKS = 8  # unseen, a seed
 FORCED = 20  # episodes of each option and kind
 UNSEEN = 50_000  # added to the seed, for the episodes on unseen tasks
-QUICK = 4  # of these parts of the cycles of a training, and of the seeds' number
+HAND = "hand-made"
+QUICK = ("mlsh", "repaired", "privileged", SCRATCH)
+QUICK_SEEDS = {"bandits": 4, "four_rooms": 2, "aisles": 2}
+QUICK_MASTERS = ("", "thompson")
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,10 @@ def parts(card: Experiment, seeds: int, seed: int) -> list[Part]:
     found = [Part(name, arm, seeds, seed) for name, arm in arms(card).items()]
     found.insert(3, Part(SCRATCH, card, seeds, seed))
     compared = [name for name in masters(card) if name != "paper"]
-    return found + [Part("repaired", card, seeds, seed, name) for name in compared]
+    found += [Part("repaired", card, seeds, seed, name) for name in compared]
+    if card.family in HAND_MADE:
+        found += [Part(HAND, card, seeds, seed, name) for name in compared]
+    return found
 
 
 def run(part: Part, trained: Callable[[Part], Trainer]) -> dict[str, Any]:
@@ -74,6 +83,9 @@ def run(part: Part, trained: Callable[[Part], Trainer]) -> dict[str, Any]:
     found: dict[str, Any] = {"name": part.name, "family": card.family, "master": part.master}
     if part.name == SCRATCH:
         returns = learning_alone(card, tasks, (UPDATES + 1) * batch, batch, seed)
+    elif part.name == HAND:
+        options = HAND_MADE[card.family](part.seeds)
+        returns = adapt(part.master, card, options, tasks, EPISODES[card.family], seed)
     else:
         trainer = trained(part)
         if part.master:
@@ -103,20 +115,27 @@ def run(part: Part, trained: Callable[[Part], Trainer]) -> dict[str, Any]:
 
 
 class Trained:
-    """Trains each arm once in a process."""
+    """Trains each arm once; what it leaves in the folder is taken up by a later run."""
 
-    def __init__(self) -> None:
-        self._trainers: dict[tuple, Trainer] = {}
+    def __init__(self, out: Path) -> None:
+        self._out = out
 
     def __call__(self, part: Part) -> Trainer:
-        key = (part.card.model_dump_json(), part.seeds, part.seed)
-        if key not in self._trainers:
-            trainer = Trainer(part.card, part.seeds, part.seed)
-            console = Console(stderr=True)
-            for _ in track(range(part.card.iterations), part.name, console=console, transient=True):
-                trainer.improve()
-            self._trainers[key] = trainer
-        return self._trainers[key]
+        """The trainer of a part's arm, at the end of its training."""
+        trainer = Trainer(part.card, part.seeds, part.seed)
+        file = self._out / Path(replace(part, master="").file).with_suffix(".pt")
+        if file.is_file():
+            trainer.load_state(torch.load(file, weights_only=True))
+            return trainer
+        console = Console(stderr=True)
+        for _ in track(range(part.card.iterations), part.name, console=console, transient=True):
+            trainer.improve()
+        partial = file.with_suffix(".partial")
+        torch.save(trainer.state(), partial)
+        partial.replace(file)
+        if isinstance(trainer.family, Aisles):
+            draw_paths(trainer.family, trainer.options, part.name, file.with_suffix(".png"))
+        return trainer
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -125,23 +144,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--arm", action="append", help="only this one; may be given several times")
     parser.add_argument("--seed", type=integer(), default=0, help="of the batch of runs")
     parser.add_argument("--seeds", type=integer(2, 64), help="runs of each arm; default 8 or 4")
-    parser.add_argument(
-        "--quick", action="store_true", help=f"a {QUICK}th of the training and fewer seeds"
-    )
+    parser.add_argument("--quick", action="store_true", help="few arms and seeds")
     parser.add_argument(
         "--out", type=folder_to_write, default=Path("out/bench/mlsh"), help="folder to write"
     )
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    console, trained = Console(highlight=False, width=140), Trained()
+    console, trained = Console(highlight=False, width=140), Trained(options.out)
     for name in FAMILIES if options.tasks == "all" else (options.tasks,):
-        card, seeds = load_experiment(name), options.seeds or SEEDS[name]
-        if options.quick:
-            card = card.model_copy(update={"cycles": max(2, card.cycles // QUICK)})
-            seeds = options.seeds or max(2, seeds // QUICK)
-        every = parts(card, seeds, options.seed)
+        usual = QUICK_SEEDS if options.quick else SEEDS
+        every = parts(load_experiment(name), options.seeds or usual[name], options.seed)
         if unknown := {*(options.arm or ())} - {part.name for part in every}:
             parser.error(f"--arm {unknown}: allowed are {sorted({p.name for p in every})}")
+        if options.quick:
+            every = [p for p in every if p.name in QUICK and p.master in QUICK_MASTERS]
         results = []
         for part in every:
             file = options.out / part.file

@@ -32,8 +32,9 @@ def write_report(results: Results, family: str, out: Path, console: Console) -> 
         console.print(arm_table(trained, family))
         for sentence in comparisons(trained):
             console.print(sentence)
-    if compared:
-        console.print(master_table(compared, family))
+    for options in dict.fromkeys(each["name"] for each in compared):
+        on_these = [each for each in compared if each["name"] == options]
+        console.print(master_table(on_these, f"{family}: masters on options {options}"))
     if results:
         draw(trained, compared, family, out / f"{family}.png")
         console.print(f"wrote {out / f'{family}.png'}")
@@ -87,9 +88,9 @@ def comparisons(results: Results) -> list[str]:
     return found
 
 
-def master_table(results: Results, family: str) -> Table:
+def master_table(results: Results, title: str) -> Table:
     """Return by episode on unseen tasks, for masters on the same frozen sub-policies."""
-    table = Table(title=f"{family}: masters on the repaired sub-policies", box=None)
+    table = Table(title=title, box=None)
     table.add_column("master")
     for first, last in EPISODES:
         table.add_column(f"ep {first}" + (f"-{last}" if last > first else ""), justify="right")
@@ -112,7 +113,7 @@ def draw(trained: Results, compared: Results, family: str, file: Path) -> None:
             left.plot(k + np.linspace(-0.2, 0.2, len(worst)), worst, "o", markersize=4)
         names = [each["name"] for each in with_options]
         left.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize="x-small")
-        left.set(title=f"{family}: best option on the worst kind, a dot a seed", ylim=(0, None))
+        left.set(title=f"{family}: worst kind, best option", ylim=(0, None))
         for each in trained:
             count = len(each["returns"][0]) // PER_UPDATE["paper"]
             _band(middle, range(count), [_after(each, k) for k in range(count)], each["name"])
@@ -120,8 +121,13 @@ def draw(trained: Results, compared: Results, family: str, file: Path) -> None:
         for each in compared:
             returns = np.array(each["returns"])
             smooth = np.lib.stride_tricks.sliding_window_view(returns, SMOOTH, axis=1).mean(-1)
-            _band(right, range(1, smooth.shape[1] + 1), smooth.T, each["master"])
-        right.set(title="masters on the same sub-policies", xlabel="episode on the unseen task")
+            _band(
+                right,
+                range(1, smooth.shape[1] + 1),
+                smooth.T,
+                " ".join((each["name"], each["master"])),
+            )
+        right.set(title="masters on frozen options", xlabel="episode on the unseen task")
         for axes in (middle, right):
             if axes.lines:
                 axes.legend(fontsize="xx-small")

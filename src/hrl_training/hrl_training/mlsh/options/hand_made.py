@@ -1,4 +1,4 @@
-"""Options that were written: in the aisles, drive along an axis of the map and past things."""
+"""Options that were written: go one way, in the four rooms and in the aisles."""
 
 from __future__ import annotations
 
@@ -37,3 +37,17 @@ class DriveOptions:
         ahead = x * (turn.abs() < AHEAD)
         action = torch.stack([ahead, y, TURN_GAIN * turn], -1).clamp(-1, 1)
         return action, torch.zeros(option.shape)
+
+
+class StepOptions:
+    """Four rooms: option k moves north, south, west or east until it hands back."""
+
+    count = 4
+
+    def __init__(self, seeds: int) -> None:
+        self.seeds = seeds
+
+    def act(
+        self, observation: torch.Tensor, option: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return option, torch.zeros(option.shape)
