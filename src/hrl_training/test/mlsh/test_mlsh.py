@@ -11,6 +11,7 @@ from hrl_training.mlsh import command
 from hrl_training.mlsh.arms import adapt, arms, masters
 from hrl_training.mlsh.experiment import Experiment, load_experiment
 from hrl_training.mlsh.guards import distinction, judge, task_information, usage
+from hrl_training.mlsh.masters.recurrent import RecurrentConfig, RecurrentMaster
 from hrl_training.mlsh.networks import RowAdam
 from hrl_training.mlsh.rollout import Fixed, roll_out
 from hrl_training.mlsh.tasks.four_rooms import FourRooms
@@ -133,6 +134,24 @@ def test_an_option_hands_back_after_its_steps_or_in_a_doorway():
     assert doors.decisions.made.sum(0).max() > 4
     every = plain.decisions.reward.sum(0).view(-1)
     np.testing.assert_allclose(every, plain.reward.sum(0).view(-1), atol=1e-6)
+
+
+def test_a_recurrent_master_learns_on_training_tasks_and_remembers_over_episodes():
+    trainer = Trainer(SMALL, 2, 0)
+    config = RecurrentConfig(iterations=2, tasks=4, trial=2, epochs=1)
+    master = RecurrentMaster(trainer.family, trainer.options, config, 0)
+    before = [p.detach().clone() for p in master.parameters()]
+    master.train(SMALL.option_steps)
+    pairs = zip(master.parameters(), before, strict=True)
+    assert any((now - old).abs().max() > 1e-4 for now, old in pairs)
+    tasks, rng = np.zeros((2, 3), int), np.random.default_rng(0)
+    kept = []
+    for _ in range(2):
+        roll_out(trainer.family, rng, tasks, 1, master, trainer.options, SMALL.option_steps)
+        kept.append(master.memory)
+    assert kept[0].abs().max() > 0 and not torch.equal(*kept)
+    master.forget()
+    assert master.memory is None
 
 
 @pytest.mark.slow

@@ -76,26 +76,29 @@ class RecurrentMaster:
         self._optimiser = RowAdam(self._cell.parameters(), config.rate)
         self.forget()
 
+    def parameters(self) -> list[nn.Parameter]:
+        return list(self._cell.parameters())
+
     def forget(self) -> None:
         """Another task begins."""
-        self._memory: torch.Tensor | None = None
+        self.memory: torch.Tensor | None = None
         self._last = torch.zeros(0)
         self._inputs: list[torch.Tensor] = []
 
     def begin(self, seeds: int, copies: int) -> None:
-        if self._memory is None:
-            self._memory = torch.zeros(seeds, copies, HIDDEN)
+        if self.memory is None:
+            self.memory = torch.zeros(seeds, copies, HIDDEN)
             self._last = torch.zeros(seeds, copies, self._options.count)
 
     @torch.no_grad()
     def decide(self, situation: Situation) -> tuple[torch.Tensor, torch.Tensor]:
-        assert self._memory is not None
+        assert self.memory is not None
         gained = situation.gained.unsqueeze(-1) * self._config.reward_scale
         x = torch.cat([situation.observation, self._last, gained], -1)
-        output, memory = self._cell(x, self._memory)
+        output, memory = self._cell(x, self.memory)
         option, log_prob = sample(output[..., LOGITS_AND_VALUE], None, self._generator)
         asked = situation.deciding.unsqueeze(-1)
-        self._memory = torch.where(asked, memory, self._memory)
+        self.memory = torch.where(asked, memory, self.memory)
         chosen = torch.nn.functional.one_hot(option, self._options.count).float()
         self._last = torch.where(asked, chosen, self._last)
         self._inputs.append(x)
