@@ -131,6 +131,9 @@ def draw(trained: Results, compared: Results, family: str, file: Path) -> None:
         for axes in (middle, right):
             if axes.lines:
                 axes.legend(fontsize="xx-small")
+        for axes in (left, middle, right):
+            if not axes.lines:  # nothing of it was measured
+                axes.remove()
         figure.savefig(file, dpi=110)
 
 
