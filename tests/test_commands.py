@@ -62,6 +62,7 @@ def test_the_list_holds_commands_of_the_pages_only_with_the_date_of_their_last_r
 
 
 GROUPS = ("bench", "world", "approvals", "console")  # have commands of their own
+HAVE_OPTIONS = ("train mlsh", "train master")  # of their own, beside those of the command
 NAMES = sorted({c.words[1] for c in COMMANDS.values() if re.match(r"\./hrl [a-z]", c.text)})
 
 
@@ -80,7 +81,8 @@ def test_the_options_that_are_named_exist(name):
             continue
         if commands.SERVICES[0] in commands.needs_of(words[1:]):
             pytest.importorskip("httpx")
-        inner = [word for word in words[2:3] if name in GROUPS and not word.startswith("-")]
+        own = name in GROUPS or " ".join(words[1:3]) in HAVE_OPTIONS
+        inner = [word for word in words[2:3] if own and not word.startswith("-")]
         said = _help(name, *inner)
         for option in [word for word in words if word.startswith("--")]:
             assert option in said, f"{command.text}: ./hrl {name} has no {option}"

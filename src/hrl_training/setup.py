@@ -10,9 +10,15 @@ setup(
     maintainer="hrl maintainers",
     maintainer_email="maintainers@users.noreply.github.com",
     packages=find_packages(exclude=["test"]),
-    # The gait's measured velocity response, the outcomes of skills in the fast world, the page.
+    # The gait's measured velocity response, the outcomes of skills in the fast world, the page, the
+    # cards of MLSH.
     package_data={
-        package_name: ["tasks/navigation/gait_responses/*.yaml", "fast/*.json", "trials/*.html"]
+        package_name: [
+            "tasks/navigation/gait_responses/*.yaml",
+            "fast/*.json",
+            "trials/*.html",
+            "mlsh/experiments/*.yaml",
+        ]
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),

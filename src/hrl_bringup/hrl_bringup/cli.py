@@ -53,6 +53,7 @@ FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 BENCHMARKS = {
     "plant": "hrl_bringup.bench_plant",
     "missions": "hrl_bringup.bench_missions",
+    "mlsh": "hrl_training.mlsh.bench",
     "perception": "hrl_training.perception.bench",
     "policies": "hrl_skills.bench_policies",
     "stopping": "hrl_bringup.bench_stopping",
@@ -293,7 +294,7 @@ def bench(
     context: typer.Context, what: Annotated[str, typer.Argument(metavar="|".join(BENCHMARKS))]
 ) -> None:
     """Measure speed of plant and nodes, of missions; perception, policies' cost, way to rest,
-    what a stock system saves.
+    what a stock system saves; learned sub-policies (MLSH).
     """
     if what not in BENCHMARKS:
         _refuse(f"unknown benchmark {what!r}; known: {sorted(BENCHMARKS)}")

@@ -17,13 +17,15 @@ from hrl_core.robot import DEFAULT_ROBOT, load_robot
 from hrl_skills.library import load_policy_of, policy_folder
 from hrl_skills.success_model import FILE as SUCCESS_MODEL
 from hrl_training.master.train import main as train_master
+from hrl_training.mlsh.command import main as train_mlsh
 from hrl_training.rl.run import TrainingInterrupted
 from hrl_training.search.fit_prior import main as fit_site_prior
 from hrl_training.tasks.registry import entry_of, skills_with
 from hrl_training.tasks.training import DEVICES, TrainingRun
 
-MASTER = "master"  # decides which skill runs; it has options of its own
-SITE_PRIOR = "site_prior"  # what the planner assumes of a site; likewise
+# What is no skill and has options of its own: the master decides which skill runs, mlsh finds
+# sub-policies that masters can use, the prior is what the planner assumes of a site.
+OTHERS = {"master": train_master, "mlsh": train_mlsh, "site_prior": fit_site_prior}
 INTERRUPTED = 130  # exit status, as of a shell
 
 
@@ -89,15 +91,14 @@ def install(skill: str, robot: str, folder: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == [MASTER]:
-        return train_master(given[1:])
-    if given[:1] == [SITE_PRIOR]:
-        return fit_site_prior(given[1:])
+    if given and given[0] in OTHERS:
+        return OTHERS[given[0]](given[1:])
     parser = argparse.ArgumentParser(
         prog="./hrl train",
         description=__doc__,
-        epilog="`./hrl train master --help`: the policy that chooses among the skills. "
-        "`./hrl train site_prior --help`: what its planner assumes of a site.",
+        epilog="`./hrl train master --help`: the policy that chooses among the skills; "
+        "`./hrl train mlsh --help`: sub-policies for masters of unseen tasks; "
+        "`./hrl train site_prior --help`: what the planner assumes of a site.",
     )
     parser.add_argument("skill", choices=skills_with("training"))
     parser.add_argument("--robot", default=DEFAULT_ROBOT, help="name or file of who learns")

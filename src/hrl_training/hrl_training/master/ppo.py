@@ -20,10 +20,13 @@ from torch import nn
 
 from hrl_training.fast.rollouts import Step
 from hrl_training.rl.policy_gradient import (
+    Judged,
+    Rules,
+    Taken,
     between,
-    clipped_surrogate,
     descend,
     generalised_advantages,
+    improve,
     mean_square,
     set_learning_rate,
 )
@@ -185,26 +188,27 @@ class MasterPPO:
         rate = between(c.learning_rate, c.final_learning_rate, progress)
         set_learning_rate(self.optimiser, rate)
         entropy_weight = between(c.entropy_weight, c.final_entropy_weight, progress)
-        divergences, entropies = [], []
-        for _ in range(c.epochs):
-            for rows in torch.randperm(len(batch.chosen)).split(c.minibatch):
-                logits, value = self._of(batch, rows)
-                spread = torch.distributions.Categorical(logits=logits)
-                surrogate, distance = clipped_surrogate(
-                    spread.log_prob(batch.chosen[rows]),
-                    batch.log_probability[rows],
-                    batch.advantage[rows],
-                    c.clip,
-                )
-                entropy = spread.entropy().mean()
-                value_loss = mean_square(value - batch.returns[rows])
-                loss = c.value_weight * value_loss - surrogate - entropy_weight * entropy
-                descend(self.optimiser, self.net, loss, c.gradient_norm)
-                divergences.append(distance)
-                entropies.append(float(entropy.detach()))
-            if divergences[-1] > c.target_kl:
-                break
-        return {"kl": float(np.mean(divergences)), "entropy": float(np.mean(entropies))}
+
+        def judge(rows: torch.Tensor) -> Judged:
+            logits, value = self._of(batch, rows)
+            spread = torch.distributions.Categorical(logits=logits)
+            return Judged(spread.log_prob(batch.chosen[rows]), value, spread.entropy().mean())
+
+        moved = improve(
+            self.optimiser,
+            self.net,
+            judge,
+            Taken(batch.log_probability, batch.advantage, batch.returns),
+            (torch.randperm(len(batch.chosen)).split(c.minibatch) for _ in range(c.epochs)),
+            Rules(
+                clip=c.clip,
+                value_weight=c.value_weight,
+                entropy_weight=entropy_weight,
+                gradient_norm=c.gradient_norm,
+                target_kl=c.target_kl,
+            ),
+        )
+        return moved._asdict()
 
     def imitate(self, batch: Batch, epochs: int) -> float:
         """Learn to choose what was chosen, and what it brought; returns the last loss."""

@@ -19,11 +19,12 @@ import torch
 
 from hrl_training.rl.actor_critic import ActorCritic, Mirror
 from hrl_training.rl.policy_gradient import (
+    Judged,
+    Rules,
+    Taken,
     between,
-    clipped_surrogate,
-    descend,
     generalised_advantages,
-    mean_square,
+    improve,
     set_learning_rate,
 )
 
@@ -297,20 +298,29 @@ class PPO:
         with torch.no_grad():
             prepared = model.prepare(batch["observation"])
             critic = model.critic_norm(batch["critic"])
-        divergence = []
-        for _ in range(config.epochs):
-            order = torch.randperm(len(prepared)).to(self.device)
-            for rows in order.chunk(config.minibatches):
-                mean = model.mean_of_prepared(prepared[rows])
-                log_prob = _log_probability(batch["action"][rows], mean, model.log_std)
-                surrogate, distance = clipped_surrogate(
-                    log_prob, batch["log_prob"][rows], batch["advantage"][rows], config.clip
-                )
-                value = model.critic(critic[rows]).squeeze(-1)
-                loss = config.value_weight * mean_square(value - batch["returns"][rows])
-                if progress >= config.critic_first:
-                    loss = loss - surrogate - config.entropy_weight * model.log_std.sum()
-                descend(self.optimiser, model, loss, config.gradient_norm)
-                model.log_std.data.clamp_(config.lowest_log_std, highest_log_std)
-                divergence.append(distance)
-        return {"kl": float(np.mean(divergence))}
+
+        def judge(rows: torch.Tensor) -> Judged:
+            mean = model.mean_of_prepared(prepared[rows])
+            log_prob = _log_probability(batch["action"][rows], mean, model.log_std)
+            value = model.critic(critic[rows]).squeeze(-1)
+            return Judged(log_prob, value, model.log_std.sum())
+
+        moved = improve(
+            self.optimiser,
+            model,
+            judge,
+            Taken(batch["log_prob"], batch["advantage"], batch["returns"]),
+            (
+                torch.randperm(len(prepared)).to(self.device).chunk(config.minibatches)
+                for _ in range(config.epochs)
+            ),
+            Rules(
+                clip=config.clip,
+                value_weight=config.value_weight,
+                entropy_weight=config.entropy_weight,
+                gradient_norm=config.gradient_norm,
+                policy_learns=progress >= config.critic_first,
+            ),
+            lambda: model.log_std.data.clamp_(config.lowest_log_std, highest_log_std),
+        )
+        return {"kl": moved.kl}
