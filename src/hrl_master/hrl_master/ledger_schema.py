@@ -159,4 +159,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # Who chose a decision of a guided mission; NULL: the master's own policy did.
     ("ALTER TABLE decisions ADD COLUMN chosen_by TEXT",),
+    # How much an order counts, and s of ROS time when it is due and when it was given.
+    tuple(
+        f"ALTER TABLE orders ADD COLUMN {column}"
+        for column in ("priority INTEGER", "due REAL", "given REAL")
+    ),
 )  # fmt: skip
