@@ -85,7 +85,7 @@ class Mission(Owing):
         self._approver = approver
         self._on_decision = on_decision
         self._errands = errands
-        self._stamp = stamp  # of the last scene
+        self._stamp = stamp  # of the last scene, or of orders that came after it
         self._index = 0  # of the next decision
         self.handovers: list[HandOver] = []  # of this process
         self.last: Attempt | None = None  # of this process
@@ -115,14 +115,16 @@ class Mission(Owing):
         if self._ledger is not None:
             self._ledger.add_orders(self.id, first, orders, stamp)
         states += [OrderState(order, given=stamp) for order in orders]
+        self._stamp = max(self._stamp, stamp)
         added = [*range(first, len(states))]
         self._look_up(added)
         return added
 
     def _look_up(self, numbers: Sequence[int]) -> None:
-        for number in numbers if self._errands is not None else ():
-            state = self._book.states[number]
-            self._owe_errands(number, self._errands.look_up(self.id, number, state))
+        if self._errands is not None:
+            for number in numbers:
+                state = self._book.states[number]
+                self._owe_errands(number, self._errands.look_up(self.id, number, state))
 
     @property
     def results(self) -> list[OrderEnd]:

@@ -104,7 +104,9 @@ SOON = Order("box_small", "A1", "packing", "second", priority=5, due=900.0)
 
 def run_until(mission: Mission, world: World, skill: str) -> None:
     """Up to the first decision of a skill, which is not run."""
-    while (decision := mission.next_decision(scene := world.scene())).skill != skill:
+    while (decision := mission.next_decision(scene := world.scene())) is not None:
+        if decision.skill == skill:
+            return
         mission.report(decision, world.run(decision), scene, world.scene())
 
 
