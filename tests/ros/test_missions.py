@@ -144,6 +144,33 @@ def test_cancelling_a_mission_cancels_its_skill_and_a_second_mission_is_rejected
     wait_for(lambda: "CANCELED" in graph.nodes["walk"].output, "the end of the walk")
 
 
+def test_orders_that_a_client_adds_are_taken_by_the_mission_that_runs(graph, order):
+    from hrl_msgs.msg import Order
+
+    graph.reset()
+    name, kind = topics.ADD_ORDERS
+    adding = graph.probe.create_client(interface(kind), name)
+    item, from_bin, station = ("jar" if order[0] != "jar" else "can"), order[1], order[2]
+    urgent = Order(item=item, from_bin=from_bin, to_station=station, priority=5)
+    urgent.due.sec = 900
+    request = interface(kind).Request(orders=[urgent], by="Ada")
+    refused = ask(adding, request)
+    assert not refused.ok and "none runs" in refused.detail
+    handle, feedback = graph.send(order)
+    wait_for(lambda: feedback, "the first skill", 60)
+    added = ask(adding, request)
+    assert added.ok and list(added.numbers) == [1], added.detail
+    again = ask(adding, request)
+    assert not again.ok and "can be brought once in a mission" in again.detail
+    handle.cancel_goal_async()
+    status, result = graph.result(handle)
+    assert status == CANCELED and [each.order.item for each in result.results] == [order[0], item]
+    first, second = result.results
+    assert (second.order.priority, second.order.due.sec) == (5, 900)
+    assert first.completion > second.completion >= 0.0 and first.lateness != first.lateness
+    assert -900.0 < second.lateness < 0.0
+
+
 def test_a_reset_of_the_plant_ends_a_mission(graph, order):
     graph.reset()
     handle, feedback = graph.send(order)

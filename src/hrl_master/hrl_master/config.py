@@ -63,6 +63,10 @@ class MasterConfig(RiskConfig):
     policy: str = Field(
         default="behaviour_tree", description="which policy decides; see hrl_master.policy.POLICIES"
     )
+    sequence: str = Field(
+        default="first_come",
+        description="which order of a mission is next; see hrl_master.sequence.SEQUENCES",
+    )
     policy_folder: str = Field(
         default="", description="weights and card of the learned policy; empty: the shipped one"
     )

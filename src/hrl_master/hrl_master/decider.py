@@ -24,6 +24,7 @@ from hrl_master.places import station_full
 from hrl_master.policy import Policy, make_policy
 from hrl_master.reasons import Reason, Refusal
 from hrl_master.scene import Scene
+from hrl_master.sequence import GraphDurations, OrderSequence, Waiting
 from hrl_master.situation import Situation
 
 
@@ -37,10 +38,12 @@ class Decider:
         helpers: Mapping[str, str] | None = None,
         robot: Robot | None = None,
         memory: Memory | None = None,
+        sequence: OrderSequence | None = None,
     ):
         """`robot`: None: nothing is known of which items it can grasp.
 
-        `memory`: of the site; None: nothing is remembered.
+        `memory`: of the site; None: nothing is remembered. `sequence`: of a mission's orders;
+        None: as they came.
         """
         self.options, self.policy, self._robot = options, policy, robot
         self._memory = memory
@@ -49,6 +52,12 @@ class Decider:
         self.beliefs = Beliefs()
         self.order: Order | None = None
         self.delivered = DeliveredWatch(options.graph.surfaces)
+        self._sequence = sequence or OrderSequence("first_come", GraphDurations(options.graph))
+
+    def next_order(self, waiting: Waiting, scene: Scene) -> int:
+        """Number of the order to work on next."""
+        pose = scene.map_from_base
+        return self._sequence.next(waiting, None if pose is None else pose[:2], scene.stamp)
 
     def begin(self, order: Order, attempts: Sequence[Attempt] = ()) -> None:
         """Begin an order; `attempts`: what was tried for it before a restart of the master."""
@@ -124,4 +133,5 @@ def make_decider(
     `memory`: of the site; None: nothing is remembered.
     """
     options = Options(site, WalkGraph(site, robot), guardrails, config)
-    return Decider(options, make_policy(options, config), helpers, robot, memory)
+    sequence = OrderSequence(config.sequence, GraphDurations(options.graph))
+    return Decider(options, make_policy(options, config), helpers, robot, memory, sequence)

@@ -88,8 +88,7 @@ def make_package(
     return HandOver(
         mission=mission,
         order_number=number,
-        order={"id": order.id, "item": order.item, "from_bin": order.from_bin,
-               "to_station": order.to_station},
+        order=asdict(order),
         reason=reason,
         summary=summary,
         recommendation=recommend(order, failed, reason, holding),

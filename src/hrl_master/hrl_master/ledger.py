@@ -43,9 +43,16 @@ class Ledger(SiteLedger):
     # Missions and orders
 
     def begin_mission(
-        self, mission: str, orders: Sequence[Order], about: Mapping[str, object]
+        self,
+        mission: str,
+        orders: Sequence[Order],
+        about: Mapping[str, object],
+        stamp: float | None = None,
     ) -> None:
-        """Take down a mission before anything is done for it; raises LedgerError if it is known."""
+        """Take down a mission before anything is done for it; raises LedgerError if it is known.
+
+        `stamp`: s of ROS time when its orders are given; None: not known.
+        """
         with self._writing() as write:
             if self.knows(mission):
                 raise LedgerError(f"mission {mission!r} is in the ledger already: {self.path}")
@@ -56,16 +63,13 @@ class Ledger(SiteLedger):
                 began_at=time.time(),
                 process=process_name(),
             )
-            for index, order in enumerate(orders):
-                write.insert(
-                    "orders",
-                    mission=mission,
-                    number=index,
-                    id=order.id,
-                    item=order.item,
-                    from_bin=order.from_bin,
-                    to_station=order.to_station,
-                )
+            _orders(write, mission, 0, orders, stamp)
+
+    def add_orders(self, mission: str, first: int, orders: Sequence[Order], stamp: float) -> None:
+        """Take down orders that come while a mission runs, from the number `first` on."""
+        with self._writing() as write:
+            _orders(write, mission, first, orders, stamp)
+            write.update("missions", {"ended_at": None}, "id = ? AND ended_at NOT NULL", mission)
 
     def begin_order(self, mission: str, order: int, stamp: float) -> None:
         with self._writing() as write:
@@ -320,6 +324,24 @@ class Ledger(SiteLedger):
             values = {"process": process_name(), "restarts": row["restarts"] + 1}
             which = "id = ? AND process = ?"
             return write.update("missions", values, which, mission, row["process"]) == 1
+
+
+def _orders(
+    write: Write, mission: str, first: int, orders: Sequence[Order], stamp: float | None
+) -> None:
+    for number, order in enumerate(orders, first):
+        write.insert(
+            "orders",
+            mission=mission,
+            number=number,
+            id=order.id,
+            item=order.item,
+            from_bin=order.from_bin,
+            to_station=order.to_station,
+            priority=order.priority or None,
+            due=order.due or None,
+            given=stamp,
+        )
 
 
 def _person(write: Write, by: str, did: Deed, mission: str | None, detail: str) -> None:

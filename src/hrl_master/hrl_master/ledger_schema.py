@@ -185,4 +185,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         *_append_only("ways"),
         *_append_only("forgotten"),
     ),
+    # How much an order counts, and s of ROS time when it is due and when it was given.
+    tuple(
+        f"ALTER TABLE orders ADD COLUMN {column}"
+        for column in ("priority INTEGER", "due REAL", "given REAL")
+    ),
 )  # fmt: skip

@@ -7,7 +7,6 @@ class on purpose: what is written in which order, and what may be done before it
 
 from __future__ import annotations
 
-import contextlib
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +21,20 @@ from hrl_master.guardrails import Guardrails
 from hrl_master.guided import Choices, Guided
 from hrl_master.handover import HandOver, make_package
 from hrl_master.ledger import Ledger
+from hrl_master.ledger_debt import Owing
 from hrl_master.ledger_errands import TakenErrand
-from hrl_master.ledger_file import LedgerFault
-from hrl_master.orders import FINISH, HAND_OVER, Attempt, Decision, Order, OrderEnd, OrderState
+from hrl_master.order_book import OrderBook
+from hrl_master.orders import (
+    FINISH,
+    HAND_OVER,
+    Attempt,
+    Decision,
+    Order,
+    OrderEnd,
+    OrderState,
+    check_together,
+)
+from hrl_master.person import needs_a_person
 from hrl_master.reasons import Check, Reason
 from hrl_master.recovery import Restored
 from hrl_master.risk import tier_of
@@ -32,7 +42,7 @@ from hrl_master.scene import Scene
 from hrl_master.situation import Situation
 
 
-class Mission:
+class Mission(Owing):
     """Works off orders: `next_decision`, run it, `report` it, until `finished`.
 
     The caller runs the decision (as a ROS action or in process) and reports its outcome with the
@@ -55,54 +65,82 @@ class Mission:
         about: Mapping[str, object] | None = None,
         restored: Restored | None = None,
         errands: Errands | None = None,
+        stamp: float = 0.0,
         on_decision: Callable[[str, Decision, Situation | None], None] | None = None,
     ):
         """`id`: empty: a new one is made; one that the ledger knows raises LedgerError.
 
         `about`: kept with the mission in the ledger. `restored`: a mission of the ledger to go on
         with; `orders` are then its own. `errands`: has systems do what follows from the orders;
-        None: there are no systems. `on_decision`: told of the mission's id and each decision,
-        with those that end an order, and the situation that a policy decided in.
+        None: there are no systems. `stamp`: s of ROS time when the orders are given.
+        `on_decision`: told of the mission's id and each decision, with those
+        that end an order, and the situation that a policy decided in.
         """
         self.id = id or f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{uuid.uuid4().hex[:6]}"
         self._policy = policy
         self._begun: OrderState | None = None  # the order that the policy works on
         self._guardrails = guardrails
         self._config = config
-        self._ledger = ledger
+        super().__init__(ledger)
         self._approver = approver
         self._on_decision = on_decision
         self._errands = errands
-        self._stamp = 0.0  # of the last scene
+        self._stamp = stamp  # of the last scene, or of orders that came after it
         self._index = 0  # of the next decision
-        self.results: list[OrderEnd] = []
         self.handovers: list[HandOver] = []  # of this process
         self.last: Attempt | None = None  # of this process
         self._open: Decision | None = None  # taken down, and its outcome is not
         self._acted = False  # on it
         self.pending: Request | None = None  # an approval that is waited for
         self._answer: Answer | None = None
-        self._owed: list[Callable[[Ledger], None]] = []  # what the ledger does not have yet
         if restored is not None:
-            self._states, self.results = restored.states, restored.results
+            self._book = OrderBook(restored.states, restored.ends)
             self._index, self._stamp = restored.next_index, restored.stamp
         else:
-            self._states = [OrderState(order) for order in orders]
+            self._book = OrderBook([OrderState(order, given=stamp) for order in orders])
             if ledger is not None:
                 site = policy.options.site.name
-                ledger.begin_mission(self.id, orders, {"site": site, **(about or {})})
-        if errands is not None:
-            for number in range(len(self.results), len(self._states)):
-                self._owe_errands(number, errands.look_up(self.id, number, self._states[number]))
+                about = {"site": site, **(about or {})}
+                ledger.begin_mission(self.id, orders, about, stamp)
+        self._look_up(self._book.left)
+
+    def add(self, orders: Sequence[Order], stamp: float) -> list[int]:
+        """Take more orders, given at a stamp [s of ROS time]; their numbers.
+
+        Raises ConfigError where one cannot be meant together with the others, LedgerError where it
+        cannot be taken down; then none was taken.
+        """
+        states = self._book.states
+        first = len(states)
+        check_together([*(state.order for state in states), *orders])
+        self.settle()
+        if self._ledger is not None:
+            self._ledger.add_orders(self.id, first, orders, stamp)
+        states += [OrderState(order, given=stamp) for order in orders]
+        self._stamp = max(self._stamp, stamp)
+        added = [*range(first, len(states))]
+        self._look_up(added)
+        return added
+
+    def _look_up(self, numbers: Sequence[int]) -> None:
+        if self._errands is not None:
+            for number in numbers:
+                state = self._book.states[number]
+                self._owe_errands(number, self._errands.look_up(self.id, number, state))
+
+    @property
+    def results(self) -> list[OrderEnd]:
+        """How orders ended, in the order of the orders; all of them once it is finished."""
+        return self._book.results
 
     @property
     def finished(self) -> bool:
-        return len(self.results) == len(self._states)
+        return not self._book.left
 
     @property
     def state(self) -> OrderState:
-        """Of the order that is being worked on."""
-        return self._states[len(self.results)]
+        """Of the order that is being worked on, or was until the next is chosen."""
+        return self._book.state
 
     @property
     def next_index(self) -> int:
@@ -112,7 +150,7 @@ class Mission:
     @property
     def decisions(self) -> int:
         """How many were acted on."""
-        return sum(state.decisions for state in self._states)
+        return sum(state.decisions for state in self._book.states)
 
     def next_decision(
         self, scene: Scene, chances: Mapping[tuple[str, str], float] | None = None
@@ -129,13 +167,14 @@ class Mission:
 
     def _next(self, scene: Scene, chances: Mapping[tuple[str, str], float]) -> Decision | None:
         while not self.finished:
+            self._turn(scene)
             self._begin_order(scene)
             decision, situation = self._decide(scene, chances)
             if decision.skill in (FINISH, HAND_OVER):
                 self._take_down(decision, situation)
                 code = Code.SUCCEEDED if decision.skill == FINISH else Code.HANDED_OVER
                 if decision.skill == FINISH:
-                    order, number = self.state.order, len(self.results)
+                    order, number = self.state.order, self._book.number
                     # What stands on a conveyor is carried away: nobody will see it there.
                     if not self._policy.options.site.station(order.to_station).belt:
                         self._policy.delivered.add(number, order.item, order.to_station, scene)
@@ -166,7 +205,10 @@ class Mission:
 
     def choices(self, scene: Scene) -> Choices:
         """What a client may choose among now; nothing: the order ends without a choice."""
-        if self.finished or self._needs_a_person(scene):
+        if self.finished:
+            return Choices()
+        self._turn(scene)
+        if self._needs_a_person(scene):
             return Choices()
         return self._policy.choices(self._observe(scene))
 
@@ -174,6 +216,7 @@ class Mission:
         """What the skills should be asked the chances of, for the next decision."""
         if self.finished:
             return []
+        self._turn(scene)
         return self._policy.questions(self._observe(scene))
 
     def answer(self, answer: Answer, stamp: float) -> None:
@@ -228,37 +271,14 @@ class Mission:
         return check
 
     @property
-    def owes(self) -> bool:
-        """Whether the ledger does not have all that happened."""
-        return bool(self._owed)
-
-    def settle(self) -> None:
-        """Give the ledger what it does not have yet; raises LedgerFault where it cannot take it."""
-        while self._owed and self._ledger is not None:
-            write = self._owed.pop(0)
-            try:
-                write(self._ledger)
-            except LedgerFault:
-                self._owed.insert(0, write)
-                raise
-
-    def owe(self, write: Callable[[Ledger], None]) -> None:
-        """Have something taken down after what is owed already."""
-        if self._ledger is not None:
-            self._owed.append(write)
-
-    def _settle_if_possible(self) -> None:
-        with contextlib.suppress(LedgerFault):  # it is owed
-            self.settle()
-
-    @property
     def stamp(self) -> float:
         """ROS time [s] of the last scene that it has seen."""
         return self._stamp
 
     def give_up(self, reason: str) -> None:
         """Hand over all the orders that are left, at the next decision."""
-        for state in self._states[len(self.results) :]:
+        for number in self._book.left:
+            state = self._book.states[number]
             state.doubt = state.doubt or reason
 
     def give_up_order(self, reason: str) -> None:
@@ -267,11 +287,11 @@ class Mission:
 
     def cancel(self, code: Code, detail: str) -> None:
         """End all the orders that are left."""
-        self.end_as([(code, detail)] * len(self._states))
+        self.end_as([(code, detail)] * len(self._book.states))
 
     def end_as(self, ends: Sequence[tuple[Code, str]]) -> None:
         """End each order that is left with its code and sentence; `ends`: of all orders."""
-        code, detail = ends[min(len(self.results), len(ends) - 1)]
+        code, detail = ends[min(self._book.number, len(ends) - 1)]
         request, stamp = self.pending, self._stamp
         if request is not None and self._answer is None:
             answer = Answer("withdrawn", "master", detail)
@@ -281,8 +301,8 @@ class Mission:
             outcome = Outcome(code, detail, Verdict(False, detail))
             cut_short = Attempt(self._open, outcome, Check(False, detail, Reason.CUT_SHORT))
             self._owe_outcome(cut_short, self._acted)
-        while not self.finished:
-            self._end(*ends[len(self.results)], None)
+        for number in self._book.left:
+            self._end(*ends[min(number, len(ends) - 1)], None, number)
         self._settle_if_possible()
 
     # The parts
@@ -298,37 +318,27 @@ class Mission:
             return Decision(HAND_OVER, self.state.order.item, hopeless.sentence), situation
         return self._policy.decide(situation), situation
 
+    def _needs_a_person(self, scene: Scene) -> str:
+        bins = len(self._policy.options.site.bins)
+        return needs_a_person(self.state, scene, self._config, bins)
+
+    def _turn(self, scene: Scene) -> None:
+        """See that an order is worked on."""
+        self._book.turn(lambda waiting: self._policy.next_order(waiting, scene))
+
     def _observe(self, scene: Scene) -> Situation:
         """The situation of the present order; the policy is told where a new one begins."""
         if self._begun is not self.state:
             self._begun = self.state
             self._policy.begin(self.state.order, self.state.attempts)
             self._policy.delivered.forget(self.state.order.item)
-        stock = self._errands and self._errands.stock(self.id, len(self.results))
+        stock = self._errands and self._errands.stock(self.id, self._book.number)
         return replace(self._policy.observe(scene), stock=stock)
-
-    def _needs_a_person(self, scene: Scene) -> str:
-        """Why the policy is not asked any more; empty: it is."""
-        state, c = self.state, self._config
-        if state.doubt:
-            return state.doubt
-        bins = len(self._policy.options.site.bins)
-        limit = max(c.max_decisions, c.decisions_per_bin * bins)
-        if len(state.attempts) >= limit:
-            return f"{len(state.attempts)} decisions, limit {limit}"
-        if not state.attempts and scene.holding:
-            return "the gripper already holds something that this order did not fetch"
-        if state.restarted and state.item_held and not scene.holding:
-            return (
-                f"the gripper held {state.order.item} before the master was started again and "
-                "is empty now: it may have been delivered"
-            )
-        return state.struck_out(c.strikes)
 
     def _begin_order(self, scene: Scene) -> None:
         if self.state.began is None:
             self.state.began = scene.stamp
-            number = len(self.results)
+            number = self._book.number
             self.owe(lambda to: to.begin_order(self.id, number, scene.stamp))
 
     def _act(self) -> None:
@@ -344,7 +354,7 @@ class Mission:
         )
         self._index += 1
         self.state.restarted = False
-        taken, number, stamp = decision, len(self.results), self._stamp
+        taken, number, stamp = decision, self._book.number, self._stamp
         self.owe(lambda to: to.decide(self.id, number, taken, stamp))
         self._open = None if decision.skill in (FINISH, HAND_OVER) else decision
         self._acted = False
@@ -378,9 +388,10 @@ class Mission:
     def _take_back(self, faults: Mapping[int, str], scene: Scene) -> None:
         """Hand over orders that ended as delivered and whose items do not stand there any more."""
         for number, why in faults.items():
-            end = self.results[number]
-            self.results[number] = end._replace(code=Code.HANDED_OVER, detail=why)
-            package = make_package(self.id, number, self._states[number], why, scene.stamp, scene)
+            end = self._book.ends[number]
+            self._book.ends[number] = end._replace(code=Code.HANDED_OVER, detail=why)
+            state = self._book.states[number]
+            package = make_package(self.id, number, state, why, scene.stamp, scene)
             self.handovers.append(package)
             self.owe(lambda to, why=why: to.event(self.id, "error", why))
             self.owe(lambda to, k=number, why=why: to.reopen(self.id, k, "master", why))
@@ -391,16 +402,19 @@ class Mission:
         for each in taken:
             self.owe(lambda to, each=each: to.take_errand(each, self.id, number, stamp))
 
-    def _end(self, code: Code, detail: str, scene: Scene | None) -> None:
-        """Close the present order, with a package for a person if it is handed over."""
-        state, number = self.state, len(self.results)
+    def _end(self, code: Code, detail: str, scene: Scene | None, number: int | None = None) -> None:
+        """Close an order, None: the present one, with a package if it is handed over."""
+        number = self._book.number if number is None else number
+        state = self._book.states[number]
         duration = 0.0 if state.began is None else max(0.0, self._stamp - state.began)
         package = None
         if code is Code.HANDED_OVER:
             package = make_package(self.id, number, state, detail, self._stamp, scene)
             self.handovers.append(package)
-        end = OrderEnd(state.order, code, detail, duration, state.decisions)
-        self.results.append(end)
+        end = OrderEnd(
+            state.order, code, detail, duration, state.decisions, state.given, self._stamp
+        )
+        self._book.ends[number] = end
         written, stamp = None if package is None else package.as_dict(), self._stamp
         errands = self._errands
         taken = errands.at_end(self.id, number, state, code, package) if errands else []

@@ -20,6 +20,7 @@ LEAVE_NARROW = "leave_narrow"  # the same, used where the map leaves no room to 
 ALIGN = "align"  # stand precisely before a conveyor that something is put down on
 OFFSET = ("offset_x_m", "offset_y_m")  # parameters of place
 FINISH, HAND_OVER = "finish", "hand_over"  # decisions that end an order
+MOST_PRIORITY = 255
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,31 @@ class Order:
     from_bin: str
     to_station: str
     id: str = ""
+    priority: int = 0  # its weight among the others; 0: none, which weighs 1
+    due: float = 0.0  # s of ROS time; 0: at no time
+
+    @property
+    def weight(self) -> int:
+        """What a second of waiting for it counts."""
+        return max(1, self.priority)
 
     def __str__(self) -> str:
         return f"{self.item} from {self.from_bin} to {self.to_station}"
 
     def check(self, site: Site) -> None:
-        """Raise ConfigError if the item, the bin or the station is unknown."""
+        """Raise ConfigError if the item, the bin or the station is unknown, or a number is none."""
         site.item(self.item)
         site.shelf_of(self.from_bin)
         site.station(self.to_station)
+        if not 0 <= self.priority <= MOST_PRIORITY:
+            raise ConfigError(
+                f"order of {self.item}: priority = {self.priority}: allowed are 0 to "
+                f"{MOST_PRIORITY}; 0: none"
+            )
+        if not (np.isfinite(self.due) and self.due >= 0.0):
+            raise ConfigError(
+                f"order of {self.item}: due = {self.due}: allowed is a ROS time from 0 s; 0: none"
+            )
 
 
 def check_together(orders: Sequence[Order]) -> None:
@@ -124,6 +141,7 @@ class OrderState:
     began: float | None = None  # s, stamp of the first scene
     restarted: bool = False  # the master has ended since the last attempt
     doubt: str = ""  # why it must not go on after a restart
+    given: float = 0.0  # s of ROS time
 
     @property
     def item_held(self) -> bool:
@@ -156,5 +174,17 @@ class OrderEnd(NamedTuple):
     order: Order
     code: Code
     detail: str
-    duration: float  # s of scene stamps
+    duration: float  # s of scene stamps that it was worked on
     decisions: int  # that were acted on
+    given: float = 0.0  # s of ROS time
+    ended: float = 0.0  # s of ROS time
+
+    @property
+    def completion(self) -> float:
+        """From when it was given until it ended [s]."""
+        return self.ended - self.given
+
+    @property
+    def lateness(self) -> float | None:
+        """How long after its due time it ended [s], negative: before; None: it has none."""
+        return self.ended - self.order.due if self.order.due else None

@@ -24,7 +24,7 @@ class Restored:
 
     id: str
     states: list[OrderState]
-    results: list[OrderEnd]
+    ends: dict[int, OrderEnd]  # by the numbers of those that have ended
     next_index: int
     stamp: float  # s of ROS time, the last that the ledger knows
     orders: list[Order]
@@ -37,7 +37,9 @@ def restore(ledger: Ledger, mission: str) -> Restored:
     Whether that one was acted on is not known. What cannot be repeated without harm is left in
     doubt, so that a person looks: nothing is delivered twice.
     """
-    states, results, stamp = [], [], 0.0
+    states: list[OrderState] = []
+    ends: dict[int, OrderEnd] = {}
+    stamp = 0.0
     rows = ledger.rows(
         "SELECT o.*, (SELECT why FROM reopened r WHERE r.mission = o.mission "
         "AND r.order_number = o.number AND r.by = 'master') AS fallen "
@@ -45,16 +47,17 @@ def restore(ledger: Ledger, mission: str) -> Restored:
         mission,
     )
     for row in rows:
-        state = OrderState(Order(row["item"], row["from_bin"], row["to_station"], row["id"]))
-        state.began = row["began"]
-        states.append(state)
+        state = OrderState(_order(row), began=row["began"], given=row["given"] or 0.0)
         if row["code"] is not None:
             duration = row["ended"] - (row["ended"] if state.began is None else state.began)
             code, detail = Code(row["code"]), row["detail"]
             if row["fallen"] is not None:
                 code, detail = Code.HANDED_OVER, row["fallen"]
-            results.append(OrderEnd(state.order, code, detail, duration, row["decisions"]))
-        stamp = max(stamp, row["began"] or 0.0, row["ended"] or 0.0)
+            ends[len(states)] = OrderEnd(
+                state.order, code, detail, duration, row["decisions"], state.given, row["ended"]
+            )
+        states.append(state)
+        stamp = max(stamp, state.given, row["began"] or 0.0, row["ended"] or 0.0)
     next_index = 0
     rows = ledger.rows(
         "SELECT d.*, o.ran, o.code, o.detail, o.confirmed, o.verdict, o.evidence, o.check_ok, "
@@ -81,11 +84,11 @@ def restore(ledger: Ledger, mission: str) -> Restored:
             attempt, ran = Attempt(decision, _outcome(row), _check(row)), bool(row["ran"])
         state.attempts.append(attempt)
         state.decisions += ran
-    for state in states[len(results) :]:
-        state.restarted = True
+    for number, state in enumerate(states):
+        state.restarted = number not in ends
     row = ledger.rows("SELECT about FROM missions WHERE id = ?", mission)[0]
     orders, about = [state.order for state in states], json.loads(row["about"])
-    return Restored(mission, states, results, next_index, stamp, orders, about)
+    return Restored(mission, states, ends, next_index, stamp, orders, about)
 
 
 def _cut_short(ledger: Ledger, mission: str, decision: Decision, stamp: float) -> Attempt:
@@ -106,6 +109,17 @@ def _cut_short(ledger: Ledger, mission: str, decision: Decision, stamp: float) -
     attempt = Attempt(decision, Outcome(code, sentence, verdict), check)
     ledger.outcome(mission, decision.index, attempt, stamp, ran=code is Code.SHUTDOWN)
     return attempt
+
+
+def _order(row) -> Order:
+    return Order(
+        row["item"],
+        row["from_bin"],
+        row["to_station"],
+        row["id"],
+        priority=row["priority"] or 0,
+        due=row["due"] or 0.0,
+    )
 
 
 def _decision(row) -> Decision:

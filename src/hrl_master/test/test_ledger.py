@@ -154,11 +154,15 @@ def test_a_file_of_an_older_version_is_migrated_and_keeps_what_is_in_it(tmp_path
                      "DROP TABLE searches", "DROP TABLE ways", "DROP TABLE forgotten",
                      "ALTER TABLE answers DROP COLUMN answered_by",
                      "ALTER TABLE decisions DROP COLUMN chosen_by",
+                     *(f"ALTER TABLE orders DROP COLUMN {name}"
+                       for name in ("priority", "due", "given")),
                      "PRAGMA user_version = 1"):  # fmt: skip
             other.execute(step)
     with Ledger(path) as new:
         assert {row["check_reason"] for row in new.rows("SELECT * FROM outcomes")} == {"none"}
         assert {row["chosen_by"] for row in new.rows("SELECT * FROM decisions")} == {None}
+        orders = new.rows("SELECT * FROM orders")
+        assert {(o["priority"], o["due"], o["given"]) for o in orders} == {(None, None, None)}
         assert new.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
         assert new.knows("m")
         new.queue_mission("later", [Order("can", "A2", "packing")], "Ada")

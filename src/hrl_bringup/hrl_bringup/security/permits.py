@@ -43,6 +43,7 @@ PEOPLE_SERVICES = (  # of the master
     topics.LIST_APPROVALS,
     topics.ANSWER_APPROVAL,
     topics.QUEUE_MISSION,
+    topics.ADD_ORDERS,
     topics.CANCEL_MISSION,
 )
 DRIVER_RESTART = topics.RESTART_DRIVER[0]
@@ -164,7 +165,7 @@ def permits(drivers: Names = ("robot",), profile: str = "plant") -> tuple[Permit
             request=(
                 *_names(PLANT_SERVICES),
                 *_names([topics.RESET_LOCALISATION, topics.LIST_APPROVALS, topics.CHOOSE_STEP]),
-                *_names([topics.QUEUE_MISSION, topics.CANCEL_MISSION]),
+                *_names([topics.QUEUE_MISSION, topics.ADD_ORDERS, topics.CANCEL_MISSION]),
                 DRIVER_RESTART,
                 *_names(SKILL_SERVICES, skills),
                 *(f"{node}/{service}" for node in NODES

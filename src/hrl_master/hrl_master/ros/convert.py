@@ -7,7 +7,7 @@ from sensor_msgs.msg import CompressedImage
 
 from hrl_core import topics
 from hrl_core.geometry import transform_from_planar
-from hrl_core.ros.convert import pose_msg, stamp_msg, verdict_msg
+from hrl_core.ros.convert import pose_msg, seconds, stamp_msg, verdict_msg
 from hrl_core.ros.qos import interface
 from hrl_core.site import Site
 from hrl_master.approvals import Answer, Request
@@ -25,13 +25,25 @@ from hrl_msgs.msg import Order as OrderMsg
 
 def order_msg(order: Order) -> OrderMsg:
     return OrderMsg(
-        id=order.id, item=order.item, from_bin=order.from_bin, to_station=order.to_station
+        id=order.id,
+        item=order.item,
+        from_bin=order.from_bin,
+        to_station=order.to_station,
+        priority=order.priority,
+        due=stamp_msg(order.due),
     )
 
 
 def order_from_msg(message: OrderMsg, site: Site) -> Order:
     """Message -> order of this site; raises ConfigError with the known names."""
-    order = Order(message.item, message.from_bin, message.to_station, message.id)
+    order = Order(
+        message.item,
+        message.from_bin,
+        message.to_station,
+        message.id,
+        message.priority,
+        seconds(message.due),
+    )
     order.check(site)
     return order
 
@@ -43,6 +55,8 @@ def order_result_msg(end: OrderEnd) -> OrderResult:
         detail=end.detail,
         duration=float(end.duration),
         decisions=end.decisions,
+        completion=float(end.completion),
+        lateness=float("nan") if end.lateness is None else float(end.lateness),
     )
 
 
@@ -87,7 +101,7 @@ def handover_msg(package: HandOver, pictures: Mapping[str, Picture], folder: str
     message = HandOverMsg(
         mission_id=package.mission,
         order_number=package.order_number,
-        order=OrderMsg(**package.order),
+        order=order_msg(Order(**package.order)),
         summary=package.summary,
         recommendation=package.recommendation,
         tries=[f"{each['what']}: {each['code']}: {each['detail']}" for each in package.tries],

@@ -90,7 +90,7 @@ class MasterNode(HrlNode):
             self, p, self._records, self._skills, self._scenes, self._restored
         )
         self._queue = MissionQueue(
-            self, self._records.ledger, self._orders_of, self._end_mission_of
+            self, self._records.ledger, self._orders_of, self._end_mission_of, self._add_orders
         )
         self._time = TimeWatch()
         self._server = ActionServer(
@@ -243,7 +243,8 @@ class MasterNode(HrlNode):
             )
         config = self._master_config
         if guided:
-            config = config.model_copy(update={"policy": GUIDED})
+            # Its client chooses steps, in the sequence that it gave the orders in.
+            config = config.model_copy(update={"policy": GUIDED, "sequence": "first_come"})
         setting = setting_of(self.parameters.site, config, self._guardrails.config)
         made = Mission(
             orders,
@@ -263,6 +264,7 @@ class MasterNode(HrlNode):
             about={"site": self._site.name, "policy": config.policy},
             restored=restored,
             errands=self._errands,
+            stamp=self._now(),
             on_decision=partial(self._publish_scene, setting),
         )
         return MissionRun(made, self._tools)
@@ -322,6 +324,16 @@ class MasterNode(HrlNode):
             return False
         self._end_mission(Code.CANCELED, why)
         return True
+
+    def _add_orders(self, mission: str, orders: list[Order]) -> tuple[str, list[int]]:
+        """Give the mission that runs more orders; its id and their numbers."""
+        run = self._run
+        if run is None or mission not in ("", run.mission.id):
+            running = "none runs" if run is None else f"{run.mission.id} runs"
+            raise ConfigError(f"no mission {mission!r} to add to; {running}")
+        if run.must_end or run.mission.finished:
+            raise ConfigError(f"mission {run.mission.id} ends; give these orders as another one")
+        return run.mission.id, run.mission.add(orders, self._now())
 
     def _begin_queued(self) -> None:
         """Begin the mission whose turn it is, once the skills are there."""

@@ -1,4 +1,4 @@
-"""Missions that people give and end: services `missions/queue` and `missions/cancel`."""
+"""Missions that people give, add to and end: services `missions/queue`, `/add` and `/cancel`."""
 
 import time
 import uuid
@@ -24,16 +24,20 @@ class MissionQueue:
         ledger: Ledger,
         orders_of: Callable[[Sequence], list[Order]],
         end: Callable[[str, str], bool],
+        add: Callable[[str, list[Order]], tuple[str, list[int]]],
     ):
         """`orders_of`: messages -> orders that can be run; raises ConfigError. `end(mission, why)`:
-        end the mission that runs; whether it is that one.
+        end the mission that runs; whether it is that one. `add(mission, orders)`: have the mission
+        that runs take orders; its id and their numbers; raises ConfigError, LedgerError.
         """
         self._node, self._ledger, self._orders_of, self._end = node, ledger, orders_of, end
+        self._add = add
         self._looks = True  # something may wait
         self._services = [
             node.create_service(interface(kind), name, callback)
             for (name, kind), callback in (
                 (topics.QUEUE_MISSION, self._on_queue),
+                (topics.ADD_ORDERS, self._on_add),
                 (topics.CANCEL_MISSION, self._on_cancel),
             )
         ]
@@ -76,6 +80,24 @@ class MissionQueue:
         self._looks = True
         response.ok, response.mission_id = True, mission
         response.detail = f"mission {mission} waits for its turn"
+        return response
+
+    def _on_add(self, request, response):
+        try:
+            if not request.by.strip():
+                raise ConfigError(NOBODY)
+            orders = self._orders_of(request.orders)
+            mission, numbers = self._add(request.mission_id, orders)
+        except (ConfigError, LedgerError) as error:
+            response.detail = str(error)
+            return response
+        response.ok, response.mission_id, response.numbers = True, mission, numbers
+        response.detail = f"mission {mission} has taken {len(numbers)} more"
+        try:
+            told = "; ".join(str(order) for order in orders)
+            self._ledger.person_did(request.by.strip(), "order", mission, told)
+        except LedgerError as error:  # the orders are in it all the same
+            self._node.get_logger().error(str(error))
         return response
 
     def _on_cancel(self, request, response):

@@ -222,9 +222,14 @@ class MissionRun(MissionWorld):
     def _announce(self, decision: Decision, finished: bool) -> MasterDecision:
         """Publish a decision, when it is made and when its skill has ended."""
         mission, last = self.mission, self._last
-        order = mission.state.order if not mission.finished else mission.results[-1].order
         message = decision_msg(
-            mission.id, decision.index, order, decision, last, finished, self._now()
+            mission.id,
+            decision.index,
+            mission.state.order,
+            decision,
+            last,
+            finished,
+            self._now(),
         )
         self._tools.decisions.publish(message)
         what = f"{decision.skill} {decision.target}"

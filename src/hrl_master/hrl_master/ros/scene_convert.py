@@ -4,7 +4,7 @@ import numpy as np
 from diagnostic_msgs.msg import KeyValue
 
 from hrl_core import topics
-from hrl_core.ros.convert import stamp_msg
+from hrl_core.ros.convert import seconds, stamp_msg
 from hrl_master.beliefs import Beliefs, EdgeBelief, Inspection, Loss, PastAttempt, Sighting
 from hrl_master.orders import Order
 from hrl_master.replay import Setting
@@ -37,7 +37,12 @@ def situation_msg(
         limits=[NamedValue(name=k, value=float(v)) for k, v in setting.limits.items()],
         helpers=[KeyValue(key=k, value=v) for k, v in situation.helpers.items()],
         order=OrderMsg(
-            id=order.id, item=order.item, from_bin=order.from_bin, to_station=order.to_station
+            id=order.id,
+            item=order.item,
+            from_bin=order.from_bin,
+            to_station=order.to_station,
+            priority=order.priority,
+            due=stamp_msg(order.due),
         ),
         chances=[
             SkillChance(skill=skill, target=target, chance=float(chance))
@@ -61,7 +66,14 @@ def situation_from_msg(message: SceneMsg) -> Situation:
     return Situation(
         scene=_scene(message),
         beliefs=_beliefs(message),
-        order=Order(o.item, o.from_bin, o.to_station, o.id),
+        order=Order(
+            o.item,
+            o.from_bin,
+            o.to_station,
+            o.id,
+            o.priority,
+            seconds(o.due),
+        ),
         chances={(c.skill, c.target): c.chance for c in message.chances},
         helpers={pair.key: pair.value for pair in message.helpers},
         stock=tuple(message.stock_bins) if message.stock_known else None,
