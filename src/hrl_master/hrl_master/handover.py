@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class HandOver:
 
     mission: str
     order_number: int
-    order: Mapping[str, str]
+    order: Mapping[str, Any]
     reason: str
     summary: str
     recommendation: str
