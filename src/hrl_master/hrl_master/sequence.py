@@ -10,14 +10,11 @@ import numpy as np
 from hrl_core.config import ConfigError
 from hrl_master.graph import WalkGraph
 from hrl_master.orders import Order, OrderState
+from hrl_master.search_plan import load_times
 
 Start = np.ndarray | str  # a point (2,) m in map, or the station that the robot stands at
 Waiting = Mapping[int, OrderState]  # by their numbers
 
-# Fitted to single missions of the fast world.
-WALK, PACE = 4.2, 1.17  # s of a walk, s for each metre of it
-GRASP, PLACE = 8.0, 10.4  # s
-NO_WAY = 100.0  # m, where the map shows none
 WIDTH = 100  # sequences that a plan keeps
 DEPTH = 10  # orders that a plan looks ahead; those behind them only wait
 LATE = 300.0  # s of waiting that an order that comes late counts beside its time
@@ -38,20 +35,13 @@ class GraphDurations:
         self._graph = graph
 
     def seconds(self, order: Order, start: Start) -> float:
-        fetch = self._way(start, order.from_bin)
-        return (
-            2 * WALK
-            + PACE * (fetch + self._way(order.from_bin, order.to_station))
-            + (GRASP + PLACE)
-        )
-
-    def _way(self, start: Start, goal: str) -> float:
-        graph = self._graph
-        if isinstance(start, str):
-            way = graph.distances()[graph.index[start], graph.index[goal]]
-        else:
-            way = graph.to_nodes(start)[graph.index[goal]]
-        return float(way) if np.isfinite(way) else NO_WAY
+        times, graph = load_times(), self._graph
+        between, bin_ = graph.distances(), graph.index[order.from_bin]
+        at_station = isinstance(start, str)
+        fetch = between[graph.index[start], bin_] if at_station else graph.to_nodes(start)[bin_]
+        bring = between[bin_, graph.index[order.to_station]]
+        # It is walked right up to the bin, so an approach less than from the sight of an item.
+        return float(times.walking(fetch) + times.bringing(bring)) - times.approach
 
 
 class OrderSequence:
