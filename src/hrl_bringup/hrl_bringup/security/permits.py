@@ -43,7 +43,6 @@ PEOPLE_SERVICES = (  # of the master
     topics.LIST_APPROVALS,
     topics.ANSWER_APPROVAL,
     topics.QUEUE_MISSION,
-    topics.ADD_ORDERS,
     topics.CANCEL_MISSION,
 )
 DRIVER_RESTART = topics.RESTART_DRIVER[0]
@@ -134,7 +133,7 @@ def permits(drivers: Names = ("robot",), profile: str = "plant") -> tuple[Permit
              topics.HANDOVERS, topics.TICK_DONE, topics.GOAL_ALIVE),
             (*topics.SENSORS, topics.DETECTIONS, topics.POSE, topics.REJECTIONS,
              topics.TICK_DONE, *(topics.image(camera) for camera in topics.CAMERAS)),
-            reply=_names([*PEOPLE_SERVICES, topics.CHOOSE_STEP]),
+            reply=_names([*PEOPLE_SERVICES, topics.ADD_ORDERS, topics.CHOOSE_STEP]),
             request=_names(SKILL_SERVICES, skills),
             execute=("run_mission",),
             call=skills,
