@@ -107,16 +107,25 @@ def draw(trained: Results, compared: Results, family: str, file: Path) -> None:
     with matplotlib.rc_context(fname=PLOT_STYLE):
         figure = Figure(figsize=(12, 3.6), layout="constrained")
         left, middle, right = figure.subplots(1, 3)
+        colours = matplotlib.colormaps["tab20"].colors  # more arms than the usual ones
+        colour = dict(zip((each["name"] for each in trained), colours, strict=False))
         with_options = [each for each in trained if np.shape(each.get("forced", []))[1:2] > (1,)]
         for k, each in enumerate(with_options):
             worst = np.array(each["forced"]).max(1).min(1)
-            left.plot(k + np.linspace(-0.2, 0.2, len(worst)), worst, "o", markersize=4)
+            left.plot(
+                k + np.linspace(-0.2, 0.2, len(worst)),
+                worst,
+                "o",
+                markersize=4,
+                color=colour[each["name"]],
+            )
         names = [each["name"] for each in with_options]
         left.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize="x-small")
         left.set(title=f"{family}: worst kind, best option", ylim=(0, None))
         for each in trained:
             count = len(each["returns"][0]) // PER_UPDATE["paper"]
-            _band(middle, range(count), [_after(each, k) for k in range(count)], each["name"])
+            after = [_after(each, k) for k in range(count)]
+            _band(middle, range(count), after, each["name"], colour[each["name"]])
         middle.set(title="return on unseen tasks", xlabel="updates of 20 episodes")
         for each in compared:
             returns = np.array(each["returns"])
@@ -137,8 +146,8 @@ def draw(trained: Results, compared: Results, family: str, file: Path) -> None:
         figure.savefig(file, dpi=110)
 
 
-def _band(axes: Any, places: Sequence[int], values: Any, name: str) -> None:
+def _band(axes: Any, places: Sequence[int], values: Any, name: str, colour: Any = None) -> None:
     found = [Interval.of(np.asarray(each)) for each in values]
     mean, half = (np.array([getattr(each, part) for each in found]) for part in ("mean", "half"))
-    (line,) = axes.plot(list(places), mean, label=name)
+    (line,) = axes.plot(list(places), mean, label=name, color=colour)
     axes.fill_between(list(places), mean - half, mean + half, alpha=0.15, color=line.get_color())
