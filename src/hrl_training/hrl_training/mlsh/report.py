@@ -107,8 +107,8 @@ def draw(trained: Results, compared: Results, family: str, file: Path) -> None:
     with matplotlib.rc_context(fname=PLOT_STYLE):
         figure = Figure(figsize=(12, 3.6), layout="constrained")
         left, middle, right = figure.subplots(1, 3)
-        colours = matplotlib.colormaps["tab20"].colors  # more arms than the usual ones
-        colour = dict(zip((each["name"] for each in trained), colours, strict=False))
+        many = matplotlib.colormaps["tab20"]  # there are more arms than usual colours
+        colour = {each["name"]: many(k) for k, each in enumerate(trained)}
         with_options = [each for each in trained if np.shape(each.get("forced", []))[1:2] > (1,)]
         for k, each in enumerate(with_options):
             worst = np.array(each["forced"]).max(1).min(1)
