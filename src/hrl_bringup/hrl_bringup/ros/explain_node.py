@@ -142,7 +142,7 @@ def _tell(told: Told, options: argparse.Namespace, with_tree: bool) -> int:
             )
     wrong = 0
     for index in chosen:
-        with read_from(f"{told.recording}: scene of decision {index}"):
+        with read_from(f"{told.file} with {told.recording}: decision {index}"):
             if with_tree:
                 lines, same = _of_tree(
                     index, made.get(index), scenes[index], options.world, options.picture

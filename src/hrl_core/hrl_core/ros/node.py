@@ -46,7 +46,12 @@ class HrlNode(LifecycleNode):
     farewell = FAREWELL
 
     def __init__(self, name: str):
-        super().__init__(name, automatically_declare_parameters_from_overrides=True)
+        try:
+            super().__init__(name, automatically_declare_parameters_from_overrides=True)
+        except ValueError as error:
+            raise ConfigError(
+                f"a parameter is an empty list, whose type is not known: leave it out ({error})"
+            ) from error
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.loaded = self.active = False
         self.e_stop = False
