@@ -12,6 +12,8 @@ from hrl_master.ledger_file import LedgerError, LedgerFault
 # Values of other kinds than the ledger writes end wherever they are used first.
 DAMAGE = (sqlite3.Error, ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
+WRONG_SQL = 1  # SQLITE_ERROR: a table or column is lost; from Python 3.11 on it is told
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[Ledger]:
@@ -31,9 +33,12 @@ def read_from(ledger: Ledger) -> Iterator[None]:
     """
     try:
         yield
-    except (ConfigError, LedgerFault):
+    except ConfigError:
         raise
     except LedgerError as error:
+        lost = getattr(error.__cause__, "sqlite_errorcode", None) == WRONG_SQL
+        if isinstance(error, LedgerFault) and not lost:
+            raise
         raise ConfigError(f"ledger {ledger.path}: {shorten(str(error))}") from error
     except DAMAGE as error:
         why = f"{type(error).__name__}: {shorten(ascii(str(error))[1:-1])}"

@@ -14,7 +14,6 @@ from hrl_master.ledger_chain import Verdict, Write, chain_all, verify
 from hrl_master.ledger_schema import APPLICATION_ID, CHAINED, MIGRATIONS
 
 PATIENCE = 30.0  # s of wall time for another process to finish its write
-WRONG_SQL = 1  # SQLITE_ERROR: a table or column is lost; from Python 3.11 on it is told
 
 
 def default_path() -> Path:
@@ -116,8 +115,7 @@ class LedgerFile:
 
     def _error(self, done: str, error: sqlite3.Error) -> LedgerError:
         sentence = f"ledger {self.path} cannot be {done}: {error}"
-        lost = getattr(error, "sqlite_errorcode", None) == WRONG_SQL
-        if lost or not isinstance(error, sqlite3.OperationalError):
+        if not isinstance(error, sqlite3.OperationalError):
             return LedgerError(sentence)  # a fault of the content, which no other try will mend
         self.fault = sentence
         return LedgerFault(sentence)
