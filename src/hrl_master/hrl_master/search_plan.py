@@ -10,15 +10,14 @@ better. Searching where a constant reward is spread over places with costs of vi
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from hrl_core.config import Config, ConfigError
+from hrl_core.config import Config, load_yaml
 
 FIRSTS = 12  # first looks that are rolled out, at most
 FARTHEST = 200.0  # m, where there is no way
@@ -46,11 +45,8 @@ class SearchTimes(Config):
 
 @cache
 def load_times(path: Path = SHIPPED_TIMES) -> SearchTimes:
-    """The times of a file; raises ConfigError that names the file."""
-    try:
-        return SearchTimes.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
-        raise ConfigError(f"{path}: no times of a search: {error}") from None
+    """The times of a file; raises ConfigError with file, line and value."""
+    return load_yaml(path, SearchTimes)  # JSON is YAML
 
 
 @dataclass(frozen=True, eq=False)

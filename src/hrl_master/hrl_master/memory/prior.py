@@ -6,14 +6,13 @@ was met at the sites that it was fitted to (`./hrl train site_prior`).
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from hrl_core.config import Config, ConfigError
+from hrl_core.config import Config, load_yaml
 
 SHIPPED = Path(__file__).with_name("site_prior.json")
 
@@ -57,8 +56,5 @@ class SitePrior(Config):
 
 @cache
 def load_prior(path: Path = SHIPPED) -> SitePrior:
-    """The prior of a file; raises ConfigError that names the file."""
-    try:
-        return SitePrior.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
-        raise ConfigError(f"{path}: no prior of sites: {error}") from None
+    """The prior of a file; raises ConfigError with file, line and value."""
+    return load_yaml(path, SitePrior)  # JSON is YAML

@@ -34,9 +34,9 @@ def order_msg(order: Order) -> OrderMsg:
     )
 
 
-def order_from_msg(message: OrderMsg, site: Site) -> Order:
-    """Message -> order of this site; raises ConfigError with the known names."""
-    order = Order(
+def read_order(message: OrderMsg) -> Order:
+    """Message -> order, of whatever site."""
+    return Order(
         message.item,
         message.from_bin,
         message.to_station,
@@ -44,6 +44,11 @@ def order_from_msg(message: OrderMsg, site: Site) -> Order:
         message.priority,
         seconds(message.due),
     )
+
+
+def order_from_msg(message: OrderMsg, site: Site) -> Order:
+    """Message -> order of this site; raises ConfigError with the known names."""
+    order = read_order(message)
     order.check(site)
     return order
 

@@ -4,10 +4,10 @@ import numpy as np
 from diagnostic_msgs.msg import KeyValue
 
 from hrl_core import topics
-from hrl_core.ros.convert import seconds, stamp_msg
+from hrl_core.ros.convert import stamp_msg
 from hrl_master.beliefs import Beliefs, EdgeBelief, Inspection, Loss, PastAttempt, Sighting
-from hrl_master.orders import Order
 from hrl_master.replay import Setting
+from hrl_master.ros.convert import order_msg, read_order
 from hrl_master.scene import Scene, Seen
 from hrl_master.situation import Situation
 from hrl_msgs.msg import (
@@ -19,7 +19,6 @@ from hrl_msgs.msg import (
     SkillTry,
     WayBelief,
 )
-from hrl_msgs.msg import Order as OrderMsg
 from hrl_msgs.msg import Scene as SceneMsg
 
 
@@ -27,7 +26,7 @@ def situation_msg(
     situation: Situation, setting: Setting, mission: str = "", index: int = 0
 ) -> SceneMsg:
     """A situation with who decides in it."""
-    scene, beliefs, order = situation.scene, situation.beliefs, situation.order
+    scene, beliefs = situation.scene, situation.beliefs
     message = SceneMsg(
         mission_id=mission,
         index=index,
@@ -36,14 +35,7 @@ def situation_msg(
         policy_folder=setting.policy_folder,
         limits=[NamedValue(name=k, value=float(v)) for k, v in setting.limits.items()],
         helpers=[KeyValue(key=k, value=v) for k, v in situation.helpers.items()],
-        order=OrderMsg(
-            id=order.id,
-            item=order.item,
-            from_bin=order.from_bin,
-            to_station=order.to_station,
-            priority=order.priority,
-            due=stamp_msg(order.due),
-        ),
+        order=order_msg(situation.order),
         chances=[
             SkillChance(skill=skill, target=target, chance=float(chance))
             for (skill, target), chance in situation.chances.items()
@@ -62,18 +54,10 @@ def situation_msg(
 
 def situation_from_msg(message: SceneMsg) -> Situation:
     """What the policy saw."""
-    o = message.order
     return Situation(
         scene=_scene(message),
         beliefs=_beliefs(message),
-        order=Order(
-            o.item,
-            o.from_bin,
-            o.to_station,
-            o.id,
-            o.priority,
-            seconds(o.due),
-        ),
+        order=read_order(message.order),
         chances={(c.skill, c.target): c.chance for c in message.chances},
         helpers={pair.key: pair.value for pair in message.helpers},
         stock=tuple(message.stock_bins) if message.stock_known else None,
